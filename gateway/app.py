@@ -1,0 +1,190 @@
+"""Composition root: the only file that knows every part. Start, serve, drain, stop."""
+
+import asyncio
+import gc
+import platform
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+import gateway
+from gateway.admin import api
+from gateway.config.schema import Address, Config, Simulated
+from gateway.exchange.pipeline import Gateway
+from gateway.providers import discover
+from gateway.runtime.reload import Reloader
+from gateway.runtime.state import Runtime
+from gateway.server.app import ClientDoor
+from gateway.server.connection import Listening, Settings
+from gateway.simulated import server as simulated
+from gateway.telemetry.logs import Log
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.sink import Sink
+from gateway.upstream.connection import Connection
+from gateway.upstream.pool import Dial
+
+BACKLOG: Final = 4096
+LAG_S: Final = 0.5  # how often the loop's punctuality is looked at
+STREAMS_END_S: Final = 1.0  # for connections to close behind their last answer
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    server: str  # base addresses, http://HOST:PORT
+    admin: str
+
+
+def dial_simulated(settings: Simulated) -> Dial:
+    """A connection to the model in the house: a socket pair, no port."""
+    factory = simulated.factory(settings)
+
+    async def dial(protocol: Callable[[], Connection]) -> object:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        await loop.connect_accepted_socket(factory, theirs)
+        return await loop.create_connection(protocol, sock=ours)
+
+    return dial
+
+
+class App:
+    """One process's gateway, from config to the last stream's end."""
+
+    def __init__(self, path: Path, parse: Callable[[bytes], Config], log: Log) -> None:
+        self._log = log
+        self._metrics = Metrics()
+        self._runtime = Runtime(discover(), Sink(self._metrics, log), dial_simulated)
+        self._reloader = Reloader(self._runtime, path, parse)
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._lag_s = 0.0
+
+    async def run(self, ready: Callable[[Ready], None]) -> None:
+        """Serves until told to stop. Raises ConfigError, OSError before it is ready."""
+        config = self._reloader.first()
+        door = ClientDoor(self._runtime, Gateway(self._runtime))
+        listening = Listening(door, _settings(config), config.server.max_connections)
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            admin = web.AppRunner(
+                api.build(self._runtime, lambda: self._measure(listening)), access_log=None
+            )
+            await admin.setup()
+            stack.push_async_callback(admin.cleanup)
+            admin_sock = _bind(config.admin.listen)
+            await web.SockSite(admin, admin_sock).start()
+            sock = _bind(config.server.listen)
+            server = await loop.create_server(listening, sock=sock, backlog=BACKLOG)
+            self._signals(loop)
+            watching = [
+                loop.create_task(self._reloader.watch()),
+                loop.create_task(self._punctual()),
+            ]
+            _settle_memory()
+            addresses = Ready(_url(sock), _url(admin_sock))
+            self._log.say(
+                "info", "ready", server=addresses.server, admin=addresses.admin, config=config.hash
+            )
+            ready(addresses)
+            await self._stopping.wait()
+            for task in watching:
+                task.cancel()
+            await self._drain(server, listening)
+        self._runtime.close()
+
+    # ---- stopping
+
+    def _signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+
+    def _stop(self) -> None:
+        (self._hurry if self._stopping.is_set() else self._stopping).set()
+
+    def _reload_soon(self) -> None:
+        self._reloading = asyncio.get_running_loop().create_task(self._reloader.reload(again=True))
+
+    async def _drain(self, server: asyncio.Server, listening: Listening) -> None:
+        """Not ready, no new connections; what is under way may end."""
+        runtime = self._runtime
+        runtime.draining = True
+        self._metrics.number("gateway_draining").value = 1
+        self._log.say("info", "draining", open=runtime.sink.open_exchanges)
+        server.close()
+        listening.drain()
+        until = time.monotonic() + runtime.snapshot.config.server.drain_timeout_s
+        await self._until(lambda: not runtime.sink.open_exchanges, until)
+        cut = runtime.sink.open_exchanges
+        listening.end_answers()
+        await self._until(lambda: not listening.connections, time.monotonic() + STREAMS_END_S)
+        self._log.say("info", "stopped", cut=cut)
+
+    async def _until(self, done: Callable[[], bool], until: float) -> None:
+        """Returns when done, when the time is up, or when told to hurry."""
+        while not done() and time.monotonic() < until and not self._hurry.is_set():  # noqa: ASYNC110 - counts, no event
+            await asyncio.sleep(0.02)
+
+    # ---- watching itself
+
+    async def _punctual(self) -> None:
+        while True:
+            due_at = time.monotonic() + LAG_S
+            await asyncio.sleep(LAG_S)
+            self._lag_s = max(0.0, time.monotonic() - due_at)
+
+    def _measure(self, listening: Listening) -> None:
+        """Gauges that are read off when somebody scrapes."""
+        metrics = self._metrics
+        metrics.number("gateway_open_connections").value = len(listening.connections)
+        metrics.number("gateway_event_loop_lag_seconds").value = self._lag_s
+        metrics.number("gateway_log_dropped_total").value = self._log.dropped
+        metrics.number(
+            "gateway_build_info", gateway.__version__, platform.python_version()
+        ).value = 1
+        for backend in self._runtime.snapshot.backends.values():
+            pool = backend.pool
+            metrics.number("gateway_backend_inflight", backend.name).value = pool.in_flight
+            metrics.number("gateway_backend_queue_depth", backend.name).value = pool.queued
+
+
+def _settings(config: Config) -> Settings:
+    server = config.server
+    return Settings(
+        server.header_timeout_s, server.body_timeout_s, server.keep_alive_s, server.write_timeout_s
+    )
+
+
+def _bind(address: Address) -> socket.socket:
+    """Raises OSError, naming the address."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address.host, address.port))
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from None
+    sock.setblocking(False)
+    return sock
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _settle_memory() -> None:
+    """What has been made at start lives to the end: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 1000)

@@ -1,0 +1,20 @@
+"""What a client may ask for."""
+
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDINGS = "embeddings"
+    RESPONSES = "responses"
+    MODERATIONS = "moderations"
+    IMAGES = "images"
+    AUDIO = "audio"
+    FILES = "files"
+    RERANK = "rerank"
+    MODELS = "models"
+
+
+# The ones whose requests and answers we read; the others are relayed without being understood.
+UNDERSTOOD = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS})

@@ -1,0 +1,182 @@
+"""The command line: serve, check, schema, simulate."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+import gateway
+from gateway import app
+from gateway.config import describe, load
+from gateway.config.load import ConfigError
+from gateway.config.schema import Config, Simulated
+from gateway.providers import discover
+from gateway.simulated import server as simulated
+from gateway.telemetry.logs import Log
+from gateway.wire import json
+
+EX_CONFIG: Final = 78  # sysexits.h: the config is wrong
+STDOUT, STDERR = 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return EX_CONFIG
+    except OSError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gateway", description="A gateway for language models.")
+    parser.add_argument("--version", action="version", version=gateway.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="answer requests until told to stop")
+    serve.add_argument("--config", type=Path, required=True, metavar="FILE")
+    serve.add_argument(
+        "--set", type=_override, action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="override one value of the file by its dotted key; may be repeated",
+    )  # fmt: skip
+    serve.add_argument("--greet", action="store_true", help="print a request to try, too")
+    serve.set_defaults(command=_serve)
+
+    check = commands.add_parser("check", help="say all that is wrong with a config file")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.set_defaults(command=_check)
+
+    schema = commands.add_parser("schema", help="print the config file's JSON Schema")
+    schema.set_defaults(command=_schema)
+
+    simulate = commands.add_parser("simulate", help="serve the simulated model by itself")
+    simulate.add_argument("--listen", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT")
+    for field, kind in _SIMULATED.items():
+        simulate.add_argument("--" + field.replace("_", "-"), type=kind, default=None)
+    simulate.set_defaults(command=_simulate)
+    return parser
+
+
+_SIMULATED: Final = {
+    "first_content_s": float,
+    "tokens_per_second": float,
+    "tokens": int,
+    "fail_ratio": float,
+    "fail_status": int,
+    "cut_after_tokens": int,
+    "stall_after_tokens": int,
+    "retry_after_s": float,
+    "seed": int,
+}
+
+
+def _override(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError("it has the form KEY=VALUE")
+    return key, value
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise argparse.ArgumentTypeError("it has the form HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+# ---- serve
+
+
+def _serve(args: argparse.Namespace) -> int:
+    parse = partial(
+        load.parse,
+        path=str(args.config),
+        env=os.environ,
+        overrides=args.overrides,
+        known_providers=discover().keys(),
+    )
+    log = Log(STDERR)
+    try:
+        uvloop.run(_run(args, parse, log))
+    finally:
+        log.close()
+    return 0
+
+
+async def _run(args: argparse.Namespace, parse: Callable[[bytes], Config], log: Log) -> None:
+    def ready(addresses: app.Ready) -> None:
+        _say(f"ready {addresses.server} admin {addresses.admin}")
+        if args.greet:
+            _greet(addresses)
+
+    await app.App(args.config, parse, log).run(ready)
+
+
+def _say(line: str) -> None:
+    """To whoever started us; it is no fault if nobody listens."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+
+
+def _greet(addresses: app.Ready) -> None:
+    key = os.environ.get("GATEWAY_DEMO_KEY", "none-needed")
+    base = f"{addresses.server}/v1"
+    _say(
+        f"""
+  base URL   {base}
+  demo key   {key}
+  metrics    {addresses.admin}/metrics
+
+Try it:
+
+  curl -N {base}/chat/completions \\
+    -H 'authorization: Bearer {key}' -H 'content-type: application/json' \\
+    -d '{{"model": "demo", "stream": true, "messages": [{{"role": "user", "content": "Hello!"}}]}}'
+
+Stop with Ctrl-C."""
+    )
+
+
+# ---- the others
+
+
+def _check(args: argparse.Namespace) -> int:
+    config = load.load(args.file, env=os.environ, known_providers=discover().keys())
+    for sentence in config.waiting:
+        print(f"note: {sentence}")
+    print(f"{args.file}: good (hash {config.hash})")
+    return 0
+
+
+def _schema(args: argparse.Namespace) -> int:
+    print(json.write(describe.json_schema()).decode())
+    return 0
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    given = {name: value for name in _SIMULATED if (value := getattr(args, name)) is not None}
+
+    async def run() -> None:
+        host, port = args.listen
+        server = await simulated.serve(host, port, Simulated(**given))
+        host, port = server.sockets[0].getsockname()[:2]
+        _say(f"ready http://{host}:{port}")
+        await asyncio.Event().wait()
+
+    try:
+        uvloop.run(run())
+    except KeyboardInterrupt:
+        return 0
+    return 0

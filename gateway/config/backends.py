@@ -1,0 +1,88 @@
+"""The file's backends as values: known provider, sound URL, sections filled from the file's."""
+
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from gateway.config import schema, written
+from gateway.config.faults import Path, nearest
+from gateway.config.findings import Findings
+
+SIMULATED = "simulated"
+_NEEDS_URL = "openai_compatible"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def resolved(
+    file: written.File, findings: Findings, known_providers: Collection[str]
+) -> dict[str, schema.Backend]:
+    backends = {}
+    for name, backend in file.backends.items():
+        path: Path = ("backends", name)
+        if not _NAME.fullmatch(name):
+            message = "a backend's name has letters, digits, '.', '_' and '-' only"
+            findings.blame_at(path, message)
+        _check_provider(backend, path, findings, known_providers)
+        _check_url(backend, path, findings)
+        backends[name] = schema.Backend(
+            name=name,
+            provider=backend.provider,
+            base_url=backend.base_url,
+            credential=backend.credential,
+            region=backend.region,
+            operations=backend.operations,
+            max_in_flight=backend.max_in_flight,
+            ca_file=backend.ca_file,
+            limits=backend.limits,
+            attempts=findings.over(file.attempts, backend.attempts, (*path, "attempts")),
+            timeouts=findings.over(file.timeouts, backend.timeouts, (*path, "timeouts")),
+            circuit=findings.over(file.circuit, backend.circuit, (*path, "circuit")),
+            cache=findings.over(file.cache, backend.cache, (*path, "cache")),
+            simulated=_simulated(backend, path, findings),
+        )
+    return backends
+
+
+def _check_provider(
+    backend: written.Backend, path: Path, findings: Findings, known: Collection[str]
+) -> None:
+    if backend.provider not in known:
+        shown = findings.quoted((*path, "provider"), backend.provider)
+        hint = nearest(backend.provider, known)
+        findings.blame_at((*path, "provider"), f"unknown provider {shown}{hint}")
+
+
+def _check_url(backend: written.Backend, path: Path, findings: Findings) -> None:
+    if backend.base_url is not None:
+        fault = _url_fault(backend.base_url)
+        if fault:
+            findings.blame_at((*path, "base_url"), fault)
+    elif backend.provider == _NEEDS_URL and not findings.broken((*path, "base_url")):
+        findings.blame_at((*path, "base_url"), f"is missing; {_NEEDS_URL} needs it")
+
+
+def _url_fault(url: str) -> str | None:
+    if not url.isascii() or re.search(r"[\s\\]", url):
+        return "must be an http or https URL without spaces"
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        return "must be an http or https URL, such as http://127.0.0.1:8000/v1"
+    if "@" in parts.netloc:
+        return "must not hold a user or password; that is the credential's place"
+    if "?" in url or "#" in url:
+        return "must end with its path, without '?' and '#'"
+    return None
+
+
+def _simulated(backend: written.Backend, path: Path, findings: Findings) -> schema.Simulated | None:
+    names = schema.Simulated.__struct_fields__
+    if backend.provider == SIMULATED:
+        return schema.Simulated(**{name: getattr(backend, name) for name in names})
+    for name in names:
+        if findings.given((*path, name)):
+            findings.blame_at((*path, name), f"only a backend of provider {SIMULATED} has this")
+    return None

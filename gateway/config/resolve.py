@@ -1,0 +1,175 @@
+"""What the file says, as a Config: sections merged, names checked against each other.
+
+Every check notes its fault and goes on; the caller refuses the config if there is any.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.config import backends, models, schema, waiting, written
+from gateway.config.faults import Path
+from gateway.config.findings import Findings
+from gateway.config.secret import Secret
+
+MIN_KEY_LENGTH = 16  # characters; a shorter one can be guessed
+_STORES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
+_DIGEST = re.compile(r"sha256:([0-9A-Fa-f]{64})")
+_VISIBLE = re.compile(r"[!-~]*")
+
+
+def config(
+    file: written.File, findings: Findings, known_providers: Collection[str]
+) -> schema.Config:
+    _check_doors(file, findings)
+    _check_store(file, findings)
+    keys = _keys(findings)
+    found_backends = backends.resolved(file, findings, known_providers)
+    whole = schema.Config(
+        server=file.server,
+        admin=file.admin,
+        store=file.store,
+        on_store_error=file.on_store_error,
+        tenants=_tenants(file, keys),
+        keys=keys,
+        backends=found_backends,
+        models=models.resolved(file, found_backends, findings),
+        attempts=file.attempts,
+        timeouts=file.timeouts,
+        circuit=file.circuit,
+        cache=file.cache,
+        prices=_prices(file, findings),
+        logging=file.logging,
+    )
+    return msgspec.structs.replace(
+        whole, hash=_hash(whole), waiting=waiting.sentences(file, findings)
+    )
+
+
+def _check_doors(file: written.File, findings: Findings) -> None:
+    callers, keeper = file.server.listen, file.admin.listen
+    if not callers.loopback and not findings.given(("keys", 0)):
+        message = (
+            "without keys, callers are anonymous and the gateway listens on loopback only; "
+            "add keys or listen on 127.0.0.1"
+        )
+        findings.blame_at(("server", "listen"), message)
+    if callers == keeper and callers.port:
+        findings.blame_at(("admin", "listen"), "is the same address as server.listen")
+    token = file.admin.token
+    if token:
+        fault = _presented_fault(token)
+        if fault:
+            findings.blame_at(("admin", "token"), fault)
+
+
+def _check_store(file: written.File, findings: Findings) -> None:
+    if file.store == "memory":
+        return
+    try:
+        url = urlsplit(file.store)
+        sound = url.scheme in _STORES and bool(url.netloc) and not re.search(r"\s", file.store)
+    except ValueError:
+        sound = False
+    if not sound:
+        message = "must be memory, redis://host:6379/0, rediss://… or redis+cluster://a:6379,b:6379"
+        findings.blame_at(("store",), message)
+
+
+def _presented_fault(secret: Secret) -> str | None:
+    text = secret.reveal()
+    if len(text) < MIN_KEY_LENGTH:
+        return f"must have {MIN_KEY_LENGTH} characters or more"
+    if not _VISIBLE.fullmatch(text):
+        return "must have visible ASCII characters only"
+    return None
+
+
+def _keys(findings: Findings) -> tuple[schema.Key, ...]:
+    keys: list[schema.Key] = []
+    names: dict[str, int] = {}
+    digests: dict[bytes, int] = {}
+    for path, key in findings.items(("keys",), written.Key):
+        index = int(path[-1])
+        digest = _digest(key, path, findings)
+        if names.setdefault(key.name, index) != index:
+            also = f"keys[{names[key.name]}]"
+            findings.blame_at((*path, "name"), f"{also} has this name already")
+        if digest is not None and digests.setdefault(digest, index) != index:
+            part = "key" if key.key else "digest"
+            findings.blame_at((*path, part), f"is the same key as keys[{digests[digest]}]")
+        for at, pattern in findings.items((*path, "models"), str):
+            if "*" in pattern[:-1]:
+                findings.blame_at(at, "a '*' may stand at the end of the name only")
+        if digest is not None:
+            keys.append(
+                schema.Key(
+                    name=key.name,
+                    tenant=key.tenant,
+                    digest=digest,
+                    models=key.models,
+                    limits=key.limits,
+                )
+            )
+    return tuple(keys)
+
+
+def _digest(key: written.Key, path: Path, findings: Findings) -> bytes | None:
+    """SHA-256 of what clients present; None when the file does not say it soundly."""
+    has_key, has_digest = findings.given((*path, "key")), findings.given((*path, "digest"))
+    if has_key == has_digest:
+        findings.blame_at(path, "must have either key or digest" + (", not both" * has_key))
+        return None
+    part: Path = (*path, "key" if has_key else "digest")
+    if findings.broken(part):
+        return None
+    if has_key:
+        fault = _presented_fault(key.key)
+        if fault is None:
+            return hashlib.sha256(key.key.reveal().encode()).digest()
+        findings.blame_at(part, f"{fault}; or give its digest")
+        return None
+    found = _DIGEST.fullmatch(key.digest)
+    if found is None:
+        findings.blame_at(part, 'must be "sha256:" and 64 hex digits')
+        return None
+    return bytes.fromhex(found[1])
+
+
+def _tenants(file: written.File, keys: tuple[schema.Key, ...]) -> dict[str, schema.Tenant]:
+    tenants = {
+        name: schema.Tenant(name=name, limits=tenant.limits, budget=tenant.budget)
+        for name, tenant in file.tenants.items()
+    }
+    for key in keys:
+        tenants.setdefault(key.tenant, schema.Tenant(name=key.tenant))
+    return tenants
+
+
+def _prices(file: written.File, findings: Findings) -> dict[str, schema.Price]:
+    prices = {}
+    for name, price in file.prices.items():
+        backend, _, model = name.partition("/")
+        if not (backend and model):
+            findings.blame_at(("prices", name), "must be named backend/model")
+        cached = price.cached_usd_per_mtok
+        prices[name] = schema.Price(
+            input_usd_per_mtok=price.input_usd_per_mtok,
+            cached_usd_per_mtok=price.input_usd_per_mtok if cached is None else cached,
+            output_usd_per_mtok=price.output_usd_per_mtok,
+        )
+    return prices
+
+
+def _hash(whole: schema.Config) -> str:
+    content = msgspec.json.encode(whole, enc_hook=_hidden, order="sorted")
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _hidden(value: object) -> str:
+    if isinstance(value, Secret):
+        return hashlib.sha256(value.reveal().encode("utf-8", "surrogatepass")).hexdigest()
+    raise TypeError(type(value))

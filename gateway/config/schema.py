@@ -1,0 +1,411 @@
+"""What the rest of the gateway reads: the config as frozen values, every default filled in.
+
+Sections that stand in the file as they stand here carry the sentence of the docs at each field;
+`written.py` has those whose written form differs.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+import msgspec
+from msgspec import Meta
+
+from gateway.config.secret import Secret
+
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Dollars = Annotated[float, Meta(gt=0)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+
+Operation = Literal[
+    "chat",
+    "completion",
+    "embeddings",
+    "responses",
+    "messages",
+    "rerank",
+    "moderations",
+    "images",
+    "audio",
+    "files",
+]
+Strategy = Literal["weighted", "least_busy", "fastest", "cheapest", "sticky"]
+
+_ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z][0-9A-Za-z._-]*)):([0-9]{1,5})", re.A)
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where to listen. Port 0 lets the system choose one."""
+
+    host: str  # a name or an IP address, without the brackets of IPv6
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError, with what would be right."""
+        found = _ADDRESS.fullmatch(text)
+        if found is None:
+            raise ValueError("must be host:port, such as 127.0.0.1:8080 or [::1]:8080")
+        bracketed, plain, port = found.groups()
+        if bracketed is not None and not _is_ipv6(bracketed):
+            raise ValueError("has no IPv6 address between the brackets")
+        if int(port) > 65_535:
+            raise ValueError("has a port above 65535")
+        return cls(bracketed or plain, int(port))
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """The door for callers."""
+
+    listen: Annotated[
+        Address,
+        Meta(
+            description="Address for callers, host:port. Anything but loopback needs `keys`. "
+            "A change needs a restart."
+        ),
+    ] = Address("127.0.0.1", 8080)
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=256)],
+        Meta(description="Processes; limits stay exact across them. A change needs a restart."),
+    ] = 1
+    max_body_bytes: Annotated[
+        Count, Meta(description="Largest request body; a larger one is refused unread.")
+    ] = 32 << 20
+    max_upload_bytes: Annotated[
+        Count,
+        Meta(description="Largest upload that is streamed through and never held, such as audio."),
+    ] = 512 << 20
+    max_connections: Annotated[
+        Count, Meta(description="Callers' connections at once; one more is answered 503.")
+    ] = 10_000
+    header_timeout_s: Annotated[
+        Seconds, Meta(description="For a request's line and headers to arrive.")
+    ] = 10.0
+    body_timeout_s: Annotated[Seconds, Meta(description="For a request's body to arrive.")] = 30.0
+    keep_alive_s: Annotated[
+        Seconds, Meta(description="How long an idle connection is kept open.")
+    ] = 75.0
+    write_timeout_s: Annotated[
+        Seconds, Meta(description="How long a caller may stop reading before it is cut off.")
+    ] = 60.0
+    drain_timeout_s: Annotated[
+        Annotated[float, Meta(ge=0, le=86_400)],
+        Meta(description="How long open answers may run on after a stop is asked for."),
+    ] = 600.0
+
+
+class Admin(msgspec.Struct, frozen=True, kw_only=True):
+    """The keeper's door: page, API, metrics and health on their own port."""
+
+    listen: Annotated[
+        Address, Meta(description="Address of the keeper's door, host:port. Needs a restart.")
+    ] = Address("127.0.0.1", 9090)
+    token: Annotated[
+        Secret,
+        Meta(
+            description="What the admin API asks for, 16 characters or more; "
+            "empty: the API is off, metrics and health stay."
+        ),
+    ] = Secret("")
+
+
+class OnStoreError(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens while the shared store is slow or down, per feature."""
+
+    limits: Annotated[
+        Literal["local", "allow", "deny"],
+        Meta(description="Hold a local share of each limit, let all pass, or refuse."),
+    ] = "local"
+    budgets: Annotated[
+        Literal["deny", "allow", "local"],
+        Meta(description="Refuse, let all pass, or go on with what this process knows."),
+    ] = "deny"
+    cache: Annotated[Literal["miss"], Meta(description="Ask the backend.")] = "miss"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may be used. All that are given hold at once; one continuous bucket each."""
+
+    requests_per_second: Annotated[Count | None, Meta(description="Requests a second.")] = None
+    requests_per_minute: Annotated[Count | None, Meta(description="Requests a minute.")] = None
+    requests_per_hour: Annotated[Count | None, Meta(description="Requests an hour.")] = None
+    requests_per_day: Annotated[Count | None, Meta(description="Requests a day.")] = None
+    requests_per_month: Annotated[Count | None, Meta(description="Requests a month.")] = None
+    tokens_per_second: Annotated[Count | None, Meta(description="All tokens, a second.")] = None
+    tokens_per_minute: Annotated[Count | None, Meta(description="All tokens, a minute.")] = None
+    tokens_per_hour: Annotated[Count | None, Meta(description="All tokens, an hour.")] = None
+    tokens_per_day: Annotated[Count | None, Meta(description="All tokens, a day.")] = None
+    tokens_per_month: Annotated[Count | None, Meta(description="All tokens, a month.")] = None
+    input_tokens_per_second: Annotated[Count | None, Meta(description="Tokens sent, a second.")] = (
+        None
+    )
+    input_tokens_per_minute: Annotated[Count | None, Meta(description="Tokens sent, a minute.")] = (
+        None
+    )
+    input_tokens_per_hour: Annotated[Count | None, Meta(description="Tokens sent, an hour.")] = None
+    input_tokens_per_day: Annotated[Count | None, Meta(description="Tokens sent, a day.")] = None
+    input_tokens_per_month: Annotated[Count | None, Meta(description="Tokens sent, a month.")] = (
+        None
+    )
+    output_tokens_per_second: Annotated[
+        Count | None, Meta(description="Tokens answered, a second.")
+    ] = None
+    output_tokens_per_minute: Annotated[
+        Count | None, Meta(description="Tokens answered, a minute.")
+    ] = None
+    output_tokens_per_hour: Annotated[
+        Count | None, Meta(description="Tokens answered, an hour.")
+    ] = None
+    output_tokens_per_day: Annotated[Count | None, Meta(description="Tokens answered, a day.")] = (
+        None
+    )
+    output_tokens_per_month: Annotated[
+        Count | None, Meta(description="Tokens answered, a month.")
+    ] = None
+    usd_per_second: Annotated[Dollars | None, Meta(description="Dollars a second.")] = None
+    usd_per_minute: Annotated[Dollars | None, Meta(description="Dollars a minute.")] = None
+    usd_per_hour: Annotated[Dollars | None, Meta(description="Dollars an hour.")] = None
+    usd_per_day: Annotated[Dollars | None, Meta(description="Dollars a day.")] = None
+    usd_per_month: Annotated[Dollars | None, Meta(description="Dollars a month.")] = None
+    concurrent: Annotated[Count | None, Meta(description="Exchanges under way at once.")] = None
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that a tenant may spend."""
+
+    usd: Annotated[
+        Annotated[float, Meta(ge=0)], Meta(description="Dollars that may be spent in a period.")
+    ]
+    per: Annotated[
+        Literal["day", "week", "month", "year", "total"],
+        Meta(description="The period, from the calendar in UTC; `total` never starts again."),
+    ]
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is charged and limited; owns keys."""
+
+    name: str
+    limits: Limits = Limits()
+    budget: Budget | None = None
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual key. The clear key is not kept."""
+
+    name: str
+    tenant: str
+    digest: bytes  # SHA-256 of what the client presents, 32 bytes
+    models: tuple[str, ...] = ("*",)  # names; a last "*" stands for any rest
+    limits: Limits = Limits()
+
+
+class Attempts(msgspec.Struct, frozen=True, kw_only=True):
+    """How often and how soon a failed attempt is followed by another."""
+
+    max: Annotated[
+        Annotated[int, Meta(ge=1, le=20)],
+        Meta(description="Attempts of one exchange, over retries and fallbacks."),
+    ] = 3
+    retry_budget_ratio: Annotated[
+        Ratio, Meta(description="Retries of a backend, as a share of its recent requests.")
+    ] = 0.2
+    backoff_base_s: Annotated[
+        Seconds, Meta(description="Upper end of the first random wait; it doubles each time.")
+    ] = 0.25
+    backoff_cap_s: Annotated[Seconds, Meta(description="Longest random wait.")] = 8.0
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a backend may be silent."""
+
+    connect_s: Annotated[Seconds, Meta(description="To connect, TLS included.")] = 5.0
+    first_content_s: Annotated[
+        Seconds, Meta(description="From the request sent to the first content of the answer.")
+    ] = 60.0
+    idle_s: Annotated[Seconds, Meta(description="Between two events of an answer.")] = 30.0
+    total_s: Annotated[
+        Seconds, Meta(description="For the whole exchange, all attempts included.")
+    ] = 600.0
+
+
+class Circuit(msgspec.Struct, frozen=True, kw_only=True):
+    """When a target that keeps failing is left alone for a while."""
+
+    enabled: Annotated[bool, Meta(description="Whether targets have circuits.")] = True
+    failure_ratio: Annotated[
+        Annotated[float, Meta(gt=0, le=1)],
+        Meta(description="Share of failures within the window that opens the circuit."),
+    ] = 0.5
+    min_requests: Annotated[
+        Count, Meta(description="Requests within the window before the share counts.")
+    ] = 10
+    window_s: Annotated[Seconds, Meta(description="The window.")] = 10.0
+    open_s: Annotated[
+        Seconds, Meta(description="How long it stays open first; it doubles each time.")
+    ] = 5.0
+    open_max_s: Annotated[Seconds, Meta(description="How long it stays open at most.")] = 60.0
+
+
+class Cache(msgspec.Struct, frozen=True, kw_only=True):
+    """Remembering answers that are the same each time."""
+
+    enabled: Annotated[bool, Meta(description="Whether answers are remembered.")] = False
+    ttl_s: Annotated[
+        Annotated[float, Meta(gt=0, le=31_536_000)],
+        Meta(description="How long an answer is remembered."),
+    ] = 3600.0
+    max_bytes: Annotated[
+        Count, Meta(description="All that is remembered; the least used goes first.")
+    ] = 256 << 20
+    max_entry_bytes: Annotated[Count, Meta(description="Largest answer remembered.")] = 1 << 20
+    verify: Annotated[
+        Ratio,
+        Meta(description="Share of hits that are asked again, to learn how equal answers are."),
+    ] = 0.0
+
+
+class Simulated(msgspec.Struct, frozen=True, kw_only=True):
+    """How a backend of `provider: simulated` behaves; written beside its other keys."""
+
+    first_content_s: Annotated[
+        Annotated[float, Meta(ge=0, le=86_400)],
+        Meta(description="Wait before the first content."),
+    ] = 0.2
+    tokens_per_second: Annotated[
+        Annotated[float, Meta(gt=0)], Meta(description="Speed of the answer.")
+    ] = 50.0
+    tokens: Annotated[
+        Count, Meta(description="Length of the answer when the caller names none.")
+    ] = 64
+    fail_ratio: Annotated[Ratio, Meta(description="Share of requests that fail.")] = 0.0
+    fail_status: Annotated[
+        Annotated[int, Meta(ge=400, le=599)], Meta(description="Status of those that fail.")
+    ] = 500
+    cut_after_tokens: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Break the connection after so many tokens."),
+    ] = None
+    stall_after_tokens: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="Fall silent after so many tokens.")
+    ] = None
+    retry_after_s: Annotated[
+        Annotated[float, Meta(ge=0, le=86_400)] | None,
+        Meta(description="The Retry-After header of those that fail."),
+    ] = None
+    seed: Annotated[int, Meta(description="Another seed gives other texts and failures.")] = 0
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True):
+    """One configured place at a provider."""
+
+    name: str
+    provider: str
+    base_url: str | None = None
+    credential: Secret = Secret("")
+    region: str | None = None
+    operations: tuple[Operation, ...] | None = None  # None: all that the provider can
+    max_in_flight: int = 256
+    ca_file: str | None = None
+    limits: Limits = Limits()
+    attempts: Attempts = Attempts()
+    timeouts: Timeouts = Timeouts()
+    circuit: Circuit = Circuit()
+    cache: Cache = Cache()
+    simulated: Simulated | None = None  # of provider "simulated", and only there
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice within a model.
+
+    The four sections are those in force for an attempt here: what the model says wins over what
+    the backend says, and that over what the whole file says.
+    """
+
+    backend: str
+    model: str  # the backend's name for it; "*": the rest of the name that was asked for
+    weight: int = 1
+    tier: int = 1
+    attempts: Attempts = Attempts()
+    timeouts: Timeouts = Timeouts()
+    circuit: Circuit = Circuit()
+    cache: Cache = Cache()
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that clients ask for, and how it is served. Its sections do not know the backends'."""
+
+    name: str  # a last "*" stands for any rest
+    targets: tuple[Target, ...]
+    strategy: Strategy = "weighted"
+    attempts: Attempts = Attempts()
+    timeouts: Timeouts = Timeouts()  # total_s is the exchange's deadline
+    fallbacks: Mapping[str, tuple[str, ...]] = {}  # by cause; only causes that have some
+    defaults: Mapping[str, object] = {}  # JSON values
+    force: Mapping[str, object] = {}  # JSON values
+    cache: Cache = Cache()
+    circuit: Circuit = Circuit()
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What a million tokens cost, in dollars."""
+
+    input_usd_per_mtok: float
+    cached_usd_per_mtok: float
+    output_usd_per_mtok: float
+
+
+class Logging(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway's own log. Prompts and answers are never in it."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least that is told.")
+    ] = "info"
+    format: Annotated[
+        Literal["json", "text"], Meta(description="One JSON object or one plain text a line.")
+    ] = "json"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one file says."""
+
+    server: Server = Server()
+    admin: Admin = Admin()
+    store: str = "memory"  # "memory" or a URL, which may hold a password
+    on_store_error: OnStoreError = OnStoreError()
+    tenants: Mapping[str, Tenant] = {}  # those that only a key names included
+    keys: tuple[Key, ...] = ()
+    backends: Mapping[str, Backend]
+    models: Mapping[str, Model]
+    attempts: Attempts = Attempts()
+    timeouts: Timeouts = Timeouts()
+    circuit: Circuit = Circuit()
+    cache: Cache = Cache()
+    prices: Mapping[str, Price] = {}  # by "backend/model"
+    logging: Logging = Logging()
+    hash: str = ""  # 12 hex digits; equal content has an equal hash
+    waiting: tuple[str, ...] = ()  # a sentence for each thing configured but not yet in effect
+
+    def __repr__(self) -> str:
+        return f"Config({self.hash})"  # the whole would be pages, with the store's password

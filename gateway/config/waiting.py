@@ -1,0 +1,88 @@
+"""What a file may already say though this version does not do it yet: told, so nobody relies on it.
+
+When a feature comes into effect, its row goes.
+"""
+
+from dataclasses import dataclass
+
+from gateway.config import schema, written
+from gateway.config.faults import Path, dotted
+from gateway.config.findings import Findings
+from gateway.config.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    key: str  # dotted; a "*" stands for any name or number
+    sentence: str
+    idle: object = None  # the value that asks for nothing
+
+
+# A key that the file says, unless it has the idle value, is read but waits: how it is until then.
+ROWS = (
+    Row("store", "the store is memory, in each process.", "memory"),
+    Row("on_store_error", "there is no shared store that could fail."),
+    Row("admin.token", "the admin API is off.", Secret("")),
+    Row("tenants.*.limits", "tenants are not limited.", schema.Limits()),
+    Row("tenants.*.budget", "budgets are not kept."),
+    Row("keys.*.limits", "keys are not limited.", schema.Limits()),
+    Row("backends.*.limits", "backends are not limited.", schema.Limits()),
+    Row("backends.*.attempts", "retries go by the built-in settings."),
+    Row("backends.*.circuit", "targets have no circuits."),
+    Row("backends.*.cache", "answers are not remembered.", schema.Cache()),
+    Row("models.*.strategy", "targets are chosen by weight.", "weighted"),
+    Row("models.*.attempts", "retries go by the built-in settings."),
+    Row("models.*.fallbacks", "other models are not tried.", written.Fallbacks()),
+    Row("models.*.circuit", "targets have no circuits."),
+    Row("models.*.cache", "answers are not remembered.", schema.Cache()),
+    Row("attempts", "retries go by the built-in settings."),
+    Row("circuit", "targets have no circuits."),
+    Row("cache", "answers are not remembered.", schema.Cache()),
+    Row("prices", "nothing is priced.", {}),
+)
+NO_DOOR = "there is no door to"
+# Providers that a backend may name though their door is not built yet.
+PROVIDERS = ("anthropic", "azure", "bedrock", "cohere", "gemini", "vertex")
+
+
+def sentences(file: written.File, findings: Findings) -> tuple[str, ...]:
+    """One for each row that the file has something for."""
+    said: dict[str, list[Path]] = {}
+    for path in findings.found:
+        said.setdefault(_row_key(path), []).append(path)
+    told = []
+    for row in ROWS:
+        paths = [
+            path
+            for path in said.get(row.key, [])
+            if findings.found[path].value not in (row.idle, None)
+        ]
+        if paths:
+            told.append(_sentence(paths, row.sentence))
+    for provider in PROVIDERS:
+        paths = [
+            ("backends", name, "provider")
+            for name, backend in file.backends.items()
+            if backend.provider == provider
+        ]
+        if paths:
+            told.append(_sentence(paths, f"{NO_DOOR} {provider}."))
+    return tuple(told)
+
+
+def _sentence(paths: list[Path], sentence: str) -> str:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{dotted(paths[0])}{more}: not in effect yet; {sentence}"
+
+
+def _row_key(path: Path) -> str:
+    """How a row spells it; no row looks deeper than three steps."""
+    match path:
+        case (first,):
+            return str(first)
+        case (first, second):
+            return f"{first}.{second}"
+        case (first, _, third):
+            return f"{first}.*.{third}"
+        case _:
+            return ""

@@ -1,0 +1,239 @@
+"""What the file may say where its written form differs from the values that come of it.
+
+The reader, the JSON Schema and docs/configuration.md are all driven by these types: a key is added
+here (or in `schema.py`) and nowhere else. `object` stands for any JSON value.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gateway.config.schema import (
+    Admin,
+    Attempts,
+    Budget,
+    Cache,
+    Circuit,
+    Count,
+    Limits,
+    Logging,
+    OnStoreError,
+    Operation,
+    Seconds,
+    Server,
+    Simulated,
+    Strategy,
+    Timeouts,
+)
+from gateway.config.secret import Secret
+
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+UsdPerMtok = Annotated[float, Meta(ge=0)]
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is charged and limited. A tenant that a key names need not stand here."""
+
+    limits: Annotated[Limits, Meta(description="Limits of all its keys together.")] = Limits()
+    budget: Annotated[
+        Budget | None, Meta(description="Money that all its keys together may spend.")
+    ] = None
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual key: what a client presents."""
+
+    name: Annotated[Name, Meta(description="How logs and metrics call it; each name once.")]
+    tenant: Annotated[Name, Meta(description="Who is charged and limited.")]
+    key: Annotated[
+        Secret,
+        Meta(description="The key itself, 16 visible characters or more; or give `digest`."),
+    ] = Secret("")
+    digest: Annotated[
+        str,
+        Meta(description='"sha256:" and the 64 hex digits of the key\'s SHA-256; or give `key`.'),
+    ] = ""
+    models: Annotated[
+        tuple[Name, ...],
+        Meta(description="Names that may be asked for; a last `*` stands for any rest."),
+    ] = ("*",)
+    limits: Annotated[Limits, Meta(description="Limits of this key.")] = Limits()
+
+
+class Backend(Simulated, frozen=True, kw_only=True):
+    """One configured place at a provider."""
+
+    provider: Annotated[
+        Name, Meta(description="Whose door it is: `openai`, `openai_compatible`, `simulated`, …")
+    ]
+    base_url: Annotated[
+        str | None,
+        Meta(
+            description="http(s) URL that stands before the operation's path, "
+            "such as http://127.0.0.1:8000/v1. `openai_compatible` needs one."
+        ),
+    ] = None
+    credential: Annotated[
+        Secret, Meta(description="What we present to the vendor; may be empty.")
+    ] = Secret("")
+    region: Annotated[str | None, Meta(description="The vendor's region, if it has some.")] = None
+    operations: Annotated[
+        tuple[Operation, ...] | None,
+        Meta(description="What it serves, if less than its provider can."),
+    ] = None
+    max_in_flight: Annotated[Count, Meta(description="Requests under way to it at once.")] = 256
+    ca_file: Annotated[
+        str | None, Meta(description="PEM file of the authorities to trust, instead of the usual.")
+    ] = None
+    limits: Annotated[Limits, Meta(description="Limits of this backend.")] = Limits()
+    attempts: Annotated[
+        Attempts, Meta(description="Wins here over the file's `attempts`, key by key.")
+    ] = Attempts()
+    timeouts: Annotated[
+        Timeouts, Meta(description="Wins here over the file's `timeouts`, key by key.")
+    ] = Timeouts()
+    circuit: Annotated[
+        Circuit, Meta(description="Wins here over the file's `circuit`, key by key.")
+    ] = Circuit()
+    cache: Annotated[Cache, Meta(description="Wins here over the file's `cache`, key by key.")] = (
+        Cache()
+    )
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice within a model."""
+
+    use: Annotated[
+        Name,
+        Meta(
+            description="backend/model: the backend's name, and what the backend calls the model. "
+            "The model may be `*` where our name ends in `*`: the rest of the name is passed on."
+        ),
+    ]
+    weight: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)],
+        Meta(description="Its share among the targets of its tier; 0: none."),
+    ] = 1
+    tier: Annotated[
+        Annotated[int, Meta(ge=1, le=100)],
+        Meta(description="A higher tier is used only when all lower ones cannot."),
+    ] = 1
+
+
+class Fallbacks(msgspec.Struct, frozen=True, kw_only=True):
+    """Models to try when all targets failed, by cause."""
+
+    context_length: Annotated[
+        tuple[Name, ...], Meta(description="When the prompt is too long.")
+    ] = ()
+    content_policy: Annotated[
+        tuple[Name, ...], Meta(description="When the vendor refuses the content.")
+    ] = ()
+    rate_limit: Annotated[tuple[Name, ...], Meta(description="When the vendor says 429.")] = ()
+    any: Annotated[
+        tuple[Name, ...], Meta(description="When anything else that may pass elsewhere failed.")
+    ] = ()
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that clients ask for. `NAME: backend/model` is the short form for one target."""
+
+    targets: Annotated[
+        Annotated[tuple[Target, ...], Meta(min_length=1)],
+        Meta(description="Where requests go; one or more."),
+    ]
+    strategy: Annotated[
+        Strategy, Meta(description="How one of the targets of a tier is chosen.")
+    ] = "weighted"
+    attempts: Annotated[
+        Annotated[int, Meta(ge=1, le=20)] | Attempts,
+        Meta(
+            description="Wins here over the file's `attempts`, key by key; "
+            "a number alone means `max`."
+        ),
+    ] = Attempts()
+    deadline_s: Annotated[
+        Seconds | None, Meta(description="For the whole exchange; the same as `timeouts.total_s`.")
+    ] = None
+    timeouts: Annotated[
+        Timeouts,
+        Meta(description="Wins here over the file's and the backend's `timeouts`, key by key."),
+    ] = Timeouts()
+    fallbacks: Annotated[
+        Fallbacks, Meta(description="Other models to try, by cause of failure.")
+    ] = Fallbacks()
+    defaults: Annotated[
+        Mapping[str, object],
+        Meta(description="Fields of the request that hold when the caller leaves them out."),
+    ] = {}
+    force: Annotated[
+        Mapping[str, object],
+        Meta(description="Fields of the request that hold whatever the caller says."),
+    ] = {}
+    cache: Annotated[
+        Cache,
+        Meta(description="Wins here over the file's and the backend's `cache`, key by key."),
+    ] = Cache()
+    circuit: Annotated[
+        Circuit,
+        Meta(description="Wins here over the file's and the backend's `circuit`, key by key."),
+    ] = Circuit()
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What a million tokens cost, in dollars."""
+
+    input_usd_per_mtok: Annotated[UsdPerMtok, Meta(description="Tokens sent.")]
+    cached_usd_per_mtok: Annotated[
+        UsdPerMtok | None,
+        Meta(description="Tokens sent that the vendor had cached; as those sent, if not given."),
+    ] = None
+    output_usd_per_mtok: Annotated[UsdPerMtok, Meta(description="Tokens answered.")] = 0.0
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """The sections at the top: `backends` and `models` must be there, others may be."""
+
+    server: Annotated[Server, Meta(description="The door for callers.")] = Server()
+    admin: Annotated[Admin, Meta(description="The keeper's door.")] = Admin()
+    store: Annotated[
+        str,
+        Meta(
+            description="Where limits, budgets and the cache are kept: `memory`, "
+            "`redis://host:6379/0`, `rediss://…` or `redis+cluster://a:6379,b:6379`."
+        ),
+    ] = "memory"
+    on_store_error: Annotated[
+        OnStoreError, Meta(description="What happens while the store is slow or down.")
+    ] = OnStoreError()
+    tenants: Annotated[
+        Mapping[Name, Tenant], Meta(description="Who is charged and limited, by name.")
+    ] = {}
+    keys: Annotated[
+        tuple[Key, ...],
+        Meta(
+            description="What clients present. Without any, callers are anonymous, "
+            "and the gateway listens on loopback only."
+        ),
+    ] = ()
+    backends: Annotated[
+        Annotated[Mapping[Name, Backend], Meta(min_length=1)],
+        Meta(description="The places that requests are sent to, by name; one or more."),
+    ]
+    models: Annotated[
+        Annotated[Mapping[Name, Name | Model], Meta(min_length=1)],
+        Meta(
+            description="What clients may ask for, by name; one or more. "
+            "A name may end in `*`, which stands for any rest."
+        ),
+    ]
+    attempts: Annotated[Attempts, Meta(description="Retries, for all models.")] = Attempts()
+    timeouts: Annotated[Timeouts, Meta(description="Times, for all models.")] = Timeouts()
+    circuit: Annotated[Circuit, Meta(description="Circuits, for all targets.")] = Circuit()
+    cache: Annotated[Cache, Meta(description="The cache, for all models.")] = Cache()
+    prices: Annotated[
+        Mapping[Name, Price], Meta(description="Prices by backend/model, over the built-in ones.")
+    ] = {}
+    logging: Annotated[Logging, Meta(description="The gateway's own log.")] = Logging()

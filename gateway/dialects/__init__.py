@@ -1,0 +1,1 @@
+"""Wire languages. A dialect knows no vendor, no URL, no key and no socket."""

@@ -1,0 +1,235 @@
+"""What OpenAI's chat, completions and embeddings share: heads, answers, errors.
+
+Source: platform.openai.com/docs/api-reference (chat, completions, embeddings, error codes), 2026-11.
+Requests and answers are checked, never rebuilt: unknown fields ride along as they came.
+"""
+
+import re
+from typing import Annotated, Final
+
+import msgspec
+
+from gateway.chat.operation import Operation
+from gateway.chat.usage import Usage
+from gateway.errors import Code, GatewayError
+from gateway.wire import json
+
+# ---- requests: the fields that decide something here, or whose wrong type an upstream would refuse
+
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
+_Stop = str | list[str] | None
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class Head(msgspec.Struct):
+    """The typed part of a request; every operation's head has these."""
+
+    model: Annotated[str, msgspec.Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: _Positive | None = None
+    max_tokens: _Positive | None = None
+    max_completion_tokens: _Positive | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: _Stop = None
+
+    @property
+    def wants_usage(self) -> bool:
+        return self.stream_options is not None and self.stream_options.include_usage is True
+
+
+class _Message(msgspec.Struct):
+    role: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _ChatHead(Head, kw_only=True):
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    tools: list[dict[str, msgspec.Raw]] | None = None
+
+
+class _CompletionHead(Head, kw_only=True):
+    prompt: str | list[str | int | list[int]] | None = None
+
+
+class _EmbeddingsHead(Head, kw_only=True):
+    input: str | list[str | int | list[int]]
+    stream: None = None
+
+
+_HEADS: Final[
+    dict[Operation, msgspec.json.Decoder[_ChatHead | _CompletionHead | _EmbeddingsHead]]
+] = {
+    Operation.CHAT: msgspec.json.Decoder(_ChatHead),
+    Operation.COMPLETION: msgspec.json.Decoder(_CompletionHead),
+    Operation.EMBEDDINGS: msgspec.json.Decoder(_EmbeddingsHead),
+}
+_AT: Final = re.compile(r" - at `(key in )?\$\.?(.*)`$")
+_MISSING: Final = re.compile(r"^Object missing required field `(.+?)`")
+_JSON_CODES: Final = {
+    "syntax": Code.INVALID_JSON,
+    "shape": Code.INVALID_BODY,
+    "depth": Code.TOO_DEEP,
+    "duplicate": Code.DUPLICATE_KEY,
+    "number": Code.INVALID_VALUE,
+}
+
+
+def read_fields(body: bytes) -> json.Fields:
+    """The shallow document. Raises GatewayError."""
+    try:
+        return json.read(body)
+    except json.JsonError as error:
+        raise GatewayError(_JSON_CODES[error.reason], str(error), param=error.key) from None
+
+
+def read_request(operation: Operation, body: bytes) -> tuple[Head, json.Fields]:
+    """The head and the shallow document. Raises GatewayError, naming the field at fault."""
+    fields = read_fields(body)
+    try:
+        return _HEADS[operation].decode(body), fields
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error)) from None
+
+
+def _misfit(words: str) -> GatewayError:
+    """msgspec's words, in the API's: which field, and what would be right."""
+    at = _AT.search(words)
+    path = at.group(2).replace("[...]", "") if at else ""
+    words = _AT.sub("", words)
+    missing = _MISSING.match(words)
+    if missing:
+        param = f"{path}.{missing.group(1)}" if path else missing.group(1)
+        return GatewayError(Code.MISSING_VALUE, f"{param} is required", param=param)
+    plain = words.replace("`", "").replace("Expected", "expected").replace(" | null", "")
+    return GatewayError(Code.INVALID_VALUE, f"{path or 'the body'}: {plain}", param=path or None)
+
+
+# ---- answers
+
+
+class _Details(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _WireUsage(msgspec.Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    usage: msgspec.Raw = msgspec.Raw(b"")
+    error: msgspec.Raw = msgspec.Raw(b"")
+    choices: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | None = None
+
+
+_answer: Final = msgspec.json.Decoder(_Answer).decode
+_usage: Final = msgspec.json.Decoder(_WireUsage | None).decode
+MAX_TOKENS: Final = 100_000_000  # what an upstream may claim in one answer and be believed
+
+
+class BadAnswer(ValueError):
+    """A 200 that is no answer."""
+
+
+def read_answer(operation: Operation, body: bytes) -> Usage | None:
+    """Checks a whole answer; its usage, where it says one. Raises BadAnswer."""
+    try:
+        answer = _answer(body)
+        if not body.isascii():
+            body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadAnswer("the answer is not JSON of the expected form") from None
+    if present(answer.error):
+        raise BadAnswer("the answer is an error")
+    if (answer.data if operation is Operation.EMBEDDINGS else answer.choices) is None:
+        raise BadAnswer("the answer has no content")
+    return read_usage(answer.usage)
+
+
+def present(raw: msgspec.Raw) -> bool:
+    return bytes(raw) not in (b"", b"null")
+
+
+def read_usage(raw: msgspec.Raw) -> Usage | None:
+    """None where the upstream said nothing that makes sense."""
+    try:
+        said = _usage(raw)
+    except msgspec.DecodeError:
+        return None
+    if said is None:
+        return None
+    into, out = said.prompt_tokens or 0, said.completion_tokens or 0
+    inside = said.prompt_tokens_details or _Details()
+    outside = said.completion_tokens_details or _Details()
+    cached, reasoning = inside.cached_tokens or 0, outside.reasoning_tokens or 0
+    if min(into, out, cached, reasoning) < 0 or max(into, out) > MAX_TOKENS:
+        return None
+    return Usage(into, out, cached, reasoning)
+
+
+# ---- errors
+
+
+class _WireError(msgspec.Struct):
+    message: msgspec.Raw = msgspec.Raw(b"")
+    type: msgspec.Raw = msgspec.Raw(b"")
+    code: msgspec.Raw = msgspec.Raw(b"")
+    param: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Said(msgspec.Struct, frozen=True):
+    """An upstream's error in its own words."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+    param: str | None = None
+
+
+_error_body: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_error: Final = msgspec.json.Decoder(_WireError).decode
+_text: Final = msgspec.json.Decoder(str).decode
+MAX_SAID: Final = 2048  # characters
+
+
+def read_error(body: bytes) -> Said:
+    """What an error body says; empty where it is not of OpenAI's form."""
+    try:
+        error = _error(_error_body(body)["error"])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        return Said()
+    return Said(
+        _string(error.message),
+        _string(error.type),
+        _string(error.code),
+        _string(error.param) or None,
+    )
+
+
+def _string(raw: msgspec.Raw) -> str:
+    try:
+        return _text(raw)[:MAX_SAID]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def error_body(error: GatewayError) -> bytes:
+    return json.write(
+        {
+            "error": {
+                "message": error.message,
+                "type": error.type,
+                "param": error.param,
+                "code": error.code.value,
+            }
+        }
+    )

@@ -1,0 +1,79 @@
+"""The heads of our answers: what a backend's may carry over, what the gateway says of itself."""
+
+import math
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.dialects.openai import error_body
+from gateway.errors import GatewayError
+from gateway.telemetry.record import Record
+from gateway.wire.http import Headers, printable
+
+JSON: Final = b"content-type: application/json\r\n"
+EVENTS: Final = (
+    b"content-type: text/event-stream; charset=utf-8\r\n"
+    b"cache-control: no-cache\r\n"
+    b"x-accel-buffering: no\r\n"  # nginx in front of us must not gather chunks
+)
+_CARRIED: Final = frozenset(
+    {
+        b"openai-processing-ms",
+        b"openai-version",
+        b"openai-model",
+        b"x-ratelimit-limit-requests",
+        b"x-ratelimit-limit-tokens",
+        b"x-ratelimit-remaining-requests",
+        b"x-ratelimit-remaining-tokens",
+        b"x-ratelimit-reset-requests",
+        b"x-ratelimit-reset-tokens",
+    }
+)
+_RELAYED: Final = _CARRIED | {b"content-type", b"content-disposition"}
+
+
+def carried(headers: Headers, allowed: Iterable[bytes] = _CARRIED) -> bytes:
+    """The backend's header lines that clients may see."""
+    return b"".join(
+        [
+            b"%b: %b\r\n" % (name, value)
+            for name, value in headers
+            if name in allowed and printable(value)
+        ]
+    )
+
+
+def relayed(headers: Headers) -> bytes:
+    return carried(headers, _RELAYED)
+
+
+def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
+    """What the gateway says of an answer: its id, who gave it, after how many tries, and how long
+    the gateway itself took. waiting_s: for the backend, in an attempt that is still going on.
+    """
+    spent_s = time.monotonic() - record.started_at - record.waited_s - waiting_s
+    return (
+        b"x-request-id: %b\r\n%bx-gateway-attempts: %d\r\nserver-timing: gateway;dur=%.3f\r\n"
+        % (
+            record.id.encode(),
+            model_header,
+            len(record.attempts),
+            spent_s * 1e3,
+        )
+    )
+
+
+def error_head(error: GatewayError, record: Record) -> bytes:
+    head = b"%bx-request-id: %b\r\n%b" % (JSON, record.id.encode(), error.headers)
+    if record.attempts:
+        head += b"x-gateway-attempts: %d\r\n" % len(record.attempts)
+    if error.retry_after_s is not None:
+        head += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
+    if error.final:
+        head += b"x-should-retry: false\r\n"
+    return head
+
+
+def error_event(error: GatewayError) -> bytes:
+    """An error where an answer has begun already."""
+    return b"data: %b\n\n" % error_body(error)

@@ -1,0 +1,266 @@
+"""Requests that need no understanding: images, audio, files and the like, relayed to the backend of
+the model that they name. Bodies stream through; what must wait until the name is known waits on
+disk. Nothing is tried twice: an upload cannot be sent again.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
+
+import msgspec
+
+from gateway.chat.operation import Operation
+from gateway.dialects.openai import read_fields
+from gateway.errors import Code, GatewayError
+from gateway.exchange import answer
+from gateway.exchange.attempts import close, refusal, usable
+from gateway.exchange.caller import Caller
+from gateway.exchange.taps import ByteTap, Outlet
+from gateway.policy.failures import Failure, verdict
+from gateway.runtime.snapshot import Target
+from gateway.telemetry.record import Attempt, Outcome, Record
+from gateway.upstream.pool import WireRequest
+from gateway.upstream.reply import Reply, UpstreamDown
+from gateway.wire import json
+from gateway.wire.http import RequestHead, printable
+from gateway.wire.multipart import ModelField, MultipartError, boundary
+
+IN_MEMORY: Final = 256 * 1024  # bytes of a form held before its model's name, until disk is used
+PIECE: Final = 64 * 1024
+
+
+class Incoming(Protocol):
+    """A body that is still coming."""
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request goes below the operation's path: checked, quoted, ready to append."""
+
+    method: bytes
+    rest: bytes  # "/generations", "/file-abc/content" or nothing
+    query: bytes  # with its "?", or nothing
+    model: str | None  # the model named beside the body, by query or header
+
+
+def place(head: RequestHead, prefix: bytes) -> Place:
+    """Raises GatewayError on a path that could lead elsewhere."""
+    segments = [unquote_to_bytes(part) for part in head.path[len(prefix) :].split(b"/")]
+    if any(part in (b".", b"..") or b"/" in part or b"\\" in part for part in segments):
+        raise GatewayError(Code.NOT_FOUND, "there is no such path")
+    rest = "/".join(quote(part, safe="") for part in segments).encode()
+    pairs = parse_qsl(head.query.decode("ascii", "replace"), keep_blank_values=True)
+    named = [value for key, value in pairs if key == "model"]
+    header = head.header(b"x-gateway-model")
+    if header is not None:
+        named.append(header.decode("ascii", "replace"))
+    if len(set(named)) > 1:
+        raise GatewayError(Code.INVALID_VALUE, "two models are named", param="model")
+    kept = urlencode([pair for pair in pairs if pair[0] != "model"]).encode()
+    return Place(head.method, rest, b"?" + kept if kept else b"", named[0] if named else None)
+
+
+class Passage:
+    """The road of what is not understood."""
+
+    def __init__(
+        self, caller: Caller, operation: Operation, head: RequestHead, prefix: bytes, record: Record
+    ) -> None:
+        self._caller = caller
+        self._operation = operation
+        self._head = head
+        self._prefix = prefix
+        self._record = record
+        self._content_type = head.header(b"content-type") or b""
+
+    async def run(self, body: bytes | Incoming, outlet: Outlet, draw: float) -> None:
+        """Finishes outlet. Raises GatewayError."""
+        self._place = place(self._head, self._prefix)
+        if not isinstance(body, bytes):
+            await self._upload(body, outlet, draw)
+        elif self._content_type.lower().startswith(b"application/json") and body:
+            fields = read_fields(body)
+            target, deadline_at = self._target(_named(fields), draw)
+            changed = json.write({**fields, "model": target.model_json})
+            request = self._request(target, changed, b"content-length: %d\r\n" % len(changed))
+            await self._send(target, request, deadline_at, outlet)
+        else:
+            target, deadline_at = self._target(self._place.model, draw)
+            length = b"content-length: %d\r\n" % len(body) if body else b""
+            await self._send(target, self._request(target, body, length), deadline_at, outlet)
+
+    # ---- which model, where to
+
+    def _target(self, model: str | None, draw: float) -> tuple[Target, float]:
+        if not model:
+            raise GatewayError(
+                Code.MISSING_VALUE,
+                "name a model: in the body, as ?model=NAME, or as the header x-gateway-model",
+                param="model",
+            )
+        route = self._caller.route(model)
+        self._record.model = route.model
+        limit_s = min(route.deadline_s, self._caller.timeout_s)
+        target = usable(route, self._operation, model, draw)[0]
+        return target, self._record.started_at + limit_s
+
+    def _request(
+        self, target: Target, body: bytes | AsyncIterator[bytes], framing: bytes
+    ) -> WireRequest:
+        backend, at = target.backend, self._place
+        path = backend.paths[self._operation]
+        kind = self._content_type
+        head = b"%b %b%b%b HTTP/1.1\r\n%b%b%b%b\r\n" % (
+            at.method,
+            path,
+            at.rest,
+            at.query,
+            backend.common,
+            b"content-type: %b\r\n" % kind if kind and printable(kind) else b"",
+            self._caller.passed,
+            framing,
+        )
+        return WireRequest(head, body, chunked=framing.startswith(b"transfer"))
+
+    # ---- uploads
+
+    async def _upload(self, body: Incoming, outlet: Outlet, draw: float) -> None:
+        limit = self._boundary()
+        if limit is None or self._operation is Operation.FILES:
+            target, deadline_at = self._target(self._place.model, draw)
+            request = self._streamed(target, body.chunks(), self._head.length)
+            await self._send(target, request, deadline_at, outlet)
+            return
+        with closing(_Form(body, ModelField(limit))) as form:
+            model = await form.model()
+            target, deadline_at = self._target(model.decode("utf-8", "replace"), draw)
+            name, length = target.model.encode(), self._head.length
+            if length is not None:
+                length += len(name) - len(model)
+            request = self._streamed(target, form.renamed(name), length)
+            await self._send(target, request, deadline_at, outlet)
+
+    def _boundary(self) -> bytes | None:
+        try:
+            return boundary(self._content_type)
+        except MultipartError as error:
+            raise GatewayError(Code.INVALID_BODY, str(error), param="content-type") from None
+
+    def _streamed(
+        self, target: Target, parts: AsyncIterator[bytes], length: int | None
+    ) -> WireRequest:
+        chunked = b"transfer-encoding: chunked\r\n"
+        framing = chunked if length is None else b"content-length: %d\r\n" % length
+        return self._request(target, parts, framing)
+
+    # ---- there and back
+
+    async def _send(
+        self, target: Target, request: WireRequest, deadline_at: float, outlet: Outlet
+    ) -> None:
+        record, backend = self._record, target.backend
+        attempt = Attempt(backend.name, backend.provider.name, target.model)
+        record.attempts.append(attempt)
+        reply: Reply | None = None
+        failure: Failure | None = None
+        try:
+            await backend.pool.enter()
+            try:
+                reply = await backend.pool.send(request, target.timeouts, deadline_at)
+                attempt.status = reply.status
+                if 200 <= reply.status < 300:
+                    failure = await self._relay(reply, target, attempt, outlet)
+                else:
+                    failure = await refusal(reply, backend)
+            finally:
+                backend.pool.leave(reply)
+        except UpstreamDown as down:
+            failure = Failure(down.code)
+        except asyncio.CancelledError:
+            attempt.failure = Code.CLIENT_CLOSED
+            raise
+        finally:
+            close(attempt, record)
+        if failure is not None:
+            attempt.failure = failure.code
+            raise verdict([failure])
+
+    async def _relay(
+        self, reply: Reply, target: Target, attempt: Attempt, outlet: Outlet
+    ) -> Failure | None:
+        record = self._record
+        attempt.first_at = time.monotonic()
+        own = answer.own(record, target.model_header, attempt.first_at - attempt.started_at)
+        record.status = reply.status
+        length = reply.header(b"content-length")
+        known = int(length) if length is not None and length.isdigit() else None
+        outlet.begin(reply.status, answer.relayed(reply.headers) + own, known)
+        outlet.draw_from(reply)
+        tap = ByteTap(outlet, reply, target.timeouts.idle_s)
+        reply.renew(target.timeouts.idle_s, Code.IDLE_TIMEOUT)
+        reply.push_to(tap)
+        ending = await tap.ending
+        if ending is None:
+            record.outcome = Outcome.COMPLETE
+            return None
+        return Failure(Code.STREAM_INTERRUPTED if ending is Code.UPSTREAM_RESET else ending)
+
+
+def _named(fields: json.Fields) -> str | None:
+    try:
+        return msgspec.json.decode(fields.get("model", msgspec.Raw(b"null")), type=str | None)
+    except msgspec.ValidationError:
+        raise GatewayError(Code.INVALID_VALUE, "model must be a string", param="model") from None
+
+
+class _Form:
+    """A form on its way: held until its model is known, then passed on under another name."""
+
+    def __init__(self, body: Incoming, field: ModelField) -> None:
+        self._chunks = body.chunks()
+        self._field = field
+        self._held = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - close()
+
+    def close(self) -> None:
+        self._held.close()
+
+    async def model(self) -> bytes:
+        """The field's value, as soon as it has come. Raises GatewayError."""
+        async for data in self._chunks:
+            self._look(data)
+            self._held.write(data)
+            if self._field.value is not None:
+                return self._field.value
+        raise GatewayError(Code.MISSING_VALUE, "the form has no field model", param="model")
+
+    async def renamed(self, name: bytes) -> AsyncIterator[bytes]:
+        """The whole form, the model's name replaced. Raises GatewayError."""
+        start, end = self._field.span
+        held, size = self._held, self._held.tell()
+        for first, last, then in ((0, start, name), (end, size, b"")):
+            held.seek(first)
+            while (left := last - held.tell()) > 0:
+                yield held.read(min(PIECE, left))
+            if then:
+                yield then
+        held.truncate(0)
+        async for data in self._chunks:
+            self._look(data)
+            yield data
+        try:
+            self._field.close()
+        except MultipartError as error:
+            raise GatewayError(Code.INVALID_BODY, str(error)) from None
+
+    def _look(self, data: bytes) -> None:
+        try:
+            self._field.feed(data)
+        except MultipartError as error:
+            raise GatewayError(Code.INVALID_BODY, str(error), param="model") from None

@@ -1,0 +1,127 @@
+"""One exchange: a client's request and all that happens until its answer's last byte.
+
+Read it downwards. Who asks is known before the body is read (`caller`); then: understand, permit,
+try, relay, tell. However an exchange ends, it is told once.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Final
+
+from gateway.chat.operation import Operation
+from gateway.dialects import openai
+from gateway.errors import Code, GatewayError
+from gateway.exchange import answer
+from gateway.exchange.ask import Ask
+from gateway.exchange.attempts import answer_from_first, usable
+from gateway.exchange.caller import Caller
+from gateway.exchange.passage import Incoming, Passage
+from gateway.exchange.taps import Outlet
+from gateway.runtime.state import Runtime
+from gateway.telemetry.record import Outcome, Record
+from gateway.wire.http import RequestHead
+
+CLIENT_CLOSED: Final = 499  # nginx's number for a client that left
+
+
+class Gateway:
+    """The road that every understood request takes."""
+
+    def __init__(self, runtime: Runtime, draw: Callable[[], float] = random.random) -> None:
+        self._runtime = runtime
+        self._draw = draw
+
+    async def exchange(
+        self, caller: Caller, operation: Operation, body: bytes, outlet: Outlet
+    ) -> None:
+        """A request that is understood. Finishes outlet, unless the client leaves first."""
+        record = self._begin(caller, operation)
+        await self._told(self._understood(caller, operation, body, outlet, record), record, outlet)
+
+    async def relay(
+        self,
+        caller: Caller,
+        operation: Operation,
+        head: RequestHead,
+        prefix: bytes,
+        body: bytes | Incoming,
+        outlet: Outlet,
+    ) -> None:
+        """One that is not. Finishes outlet, unless the client leaves first."""
+        record = self._begin(caller, operation)
+        passage = Passage(caller, operation, head, prefix, record)
+        await self._told(passage.run(body, outlet, self._draw()), record, outlet)
+
+    async def _understood(
+        self, caller: Caller, operation: Operation, body: bytes, outlet: Outlet, record: Record
+    ) -> None:
+        head, fields = openai.read_request(operation, body)
+        route = caller.route(head.model)
+        record.model = route.model
+        if head.stream:
+            self._runtime.sink.streaming(record)
+        ask = Ask(operation, head, fields, route, caller.passed)
+        targets = usable(route, operation, head.model, self._draw())
+        deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
+        await answer_from_first(ask, targets, outlet, record, deadline_at)
+
+    async def _told(
+        self, road: Coroutine[object, object, None], record: Record, outlet: Outlet
+    ) -> None:
+        """Whatever way the road ends, the client and the record learn it."""
+        try:
+            await road
+        except GatewayError as error:
+            tell(error, record, outlet)
+        except asyncio.CancelledError:
+            left(record, outlet)
+            raise
+        except Exception as error:  # noqa: BLE001 - a request handler: the worker must live
+            self._surprised(error, record, outlet)
+        finally:
+            self._end(record, outlet)
+
+    def _begin(self, caller: Caller, operation: Operation) -> Record:
+        record = Record(operation)
+        record.tenant, record.key = caller.key.tenant, caller.key.name
+        record.client_id, record.config = caller.label, caller.snapshot.hash
+        self._runtime.sink.started(record)
+        return record
+
+    def _end(self, record: Record, outlet: Outlet) -> None:
+        record.sent_bytes = outlet.bytes_sent
+        record.ended_at = time.monotonic()
+        self._runtime.sink.finished(record)
+
+    def _surprised(self, error: Exception, record: Record, outlet: Outlet) -> None:
+        """A fault of ours: told to the log by its place, to the client without a trace."""
+        self._runtime.sink.log.surprise("exchange_failed", error, id=record.id)
+        tell(GatewayError(Code.INTERNAL, "the gateway failed on this request"), record, outlet)
+
+
+def tell(error: GatewayError, record: Record, outlet: Outlet) -> None:
+    """The error as the answer, or where one has begun, as its end."""
+    if outlet.started:
+        record.failed(error.code, record.status)
+        if outlet.events:
+            outlet.end(answer.error_event(error), keep=False)
+        else:
+            outlet.cut()
+        return
+    record.failed(error.code, error.status)
+    outlet.whole(error.status, answer.error_head(error, record), openai.error_body(error))
+
+
+def left(record: Record, outlet: Outlet) -> None:
+    """The client has gone, or the gateway itself ends the exchange and says why."""
+    reason = outlet.reason
+    if reason is None:
+        record.code, record.status = Code.CLIENT_CLOSED, CLIENT_CLOSED
+        record.outcome = Outcome.CANCELLED
+    elif outlet.finished:
+        record.failed(reason.code, record.status or reason.status)
+    else:
+        tell(reason, record, outlet)
+    outlet.cut()

@@ -1,0 +1,1 @@
+"""Decisions. Pure: facts, time and chance come in, verdicts go out."""

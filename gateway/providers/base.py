@@ -1,0 +1,51 @@
+"""A provider is a vendor's door: where it is, how one pays at it, what is spoken behind it.
+
+A vendor that differs from another only in data is one value. Pure: what has to be computed is a
+function of its arguments.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.chat.operation import Operation
+from gateway.dialects.openai import Said, read_error
+from gateway.policy.failures import Failure, by_status
+from gateway.wire.http import Headers
+
+Authorize = Callable[[str], Headers]  # credential -> the header lines that prove it
+Classify = Callable[[int, Said, float | None], Failure]
+ReadError = Callable[[bytes], Said]
+
+# Below the base URL, as OpenAI numbers them.
+OPENAI_PATHS: Final[Mapping[Operation, str]] = {
+    Operation.CHAT: "/chat/completions",
+    Operation.COMPLETION: "/completions",
+    Operation.EMBEDDINGS: "/embeddings",
+    Operation.RESPONSES: "/responses",
+    Operation.MODERATIONS: "/moderations",
+    Operation.IMAGES: "/images",
+    Operation.AUDIO: "/audio",
+    Operation.FILES: "/files",
+    Operation.RERANK: "/rerank",
+}
+
+
+def bearer(credential: str) -> Headers:
+    return [(b"authorization", b"Bearer " + credential.encode())] if credential else []
+
+
+def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
+    return by_status(status, said.code or said.type, retry_after_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    name: str
+    base_url: str | None  # None: the config must say it
+    paths: Mapping[Operation, str] = field(default_factory=lambda: OPENAI_PATHS)
+    authorize: Authorize = bearer
+    read_error: ReadError = read_error
+    classify: Classify = classify
+    usage_on_request: bool = True  # a stream says its usage only when asked (stream_options)
+    source: str = ""  # the vendor's page that this was taken from, and when

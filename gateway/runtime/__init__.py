@@ -1,0 +1,1 @@
+"""What is in force: the config compiled, what outlives it, and the one door for change."""

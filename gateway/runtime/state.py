@@ -1,0 +1,79 @@
+"""The snapshot in force, and what outlives it: pools, timers, the telling."""
+
+import ssl
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from gateway.config import schema
+from gateway.providers.base import Provider
+from gateway.runtime.snapshot import Snapshot, compile
+from gateway.sweep import Sweep
+from gateway.telemetry.sink import Sink
+from gateway.upstream.pool import Dial, Pool, tcp
+
+DialSimulated = Callable[[schema.Simulated], Dial]
+
+
+class Runtime:
+    """What an exchange finds when it begins. It reads `snapshot` once."""
+
+    def __init__(
+        self, providers: Mapping[str, Provider], sink: Sink, dial_simulated: DialSimulated
+    ) -> None:
+        self.providers = providers
+        self.sink = sink
+        self.sweep = Sweep()
+        self.draining = False
+        self._dial_simulated = dial_simulated
+        self._pools: dict[tuple[object, ...], Pool] = {}
+        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._snapshot: Snapshot | None = None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        if self._snapshot is None:
+            raise RuntimeError("no config is in force yet")
+        return self._snapshot
+
+    def swap(self, config: schema.Config) -> Snapshot:
+        """Compiles, then puts into force in one step; exchanges under way end on what they read.
+
+        Raises OSError when a backend's ca_file cannot be read: then nothing has changed.
+        """
+        used: set[tuple[object, ...]] = set()
+
+        def pool_for(backend: schema.Backend, base_url: str) -> Pool:
+            key = (backend.name, base_url, backend.ca_file, backend.simulated)
+            used.add(key)
+            pool = self._pools.get(key)
+            if pool is None:
+                dial = self._dial(backend, base_url)
+                pool = Pool(dial, max_in_flight=backend.max_in_flight, sweep=self.sweep)
+                self._pools[key] = pool
+            return pool
+
+        snapshot = compile(config, self.providers, pool_for)
+        for backend in snapshot.backends.values():
+            backend.pool.max_in_flight = config.backends[backend.name].max_in_flight
+        for key in self._pools.keys() - used:
+            self._pools.pop(key).close()  # what is under way on it still ends
+        self._snapshot = snapshot
+        return snapshot
+
+    def _dial(self, backend: schema.Backend, base_url: str) -> Dial:
+        if backend.simulated is not None:
+            return self._dial_simulated(backend.simulated)
+        url = urlsplit(base_url)
+        secure = url.scheme == "https"
+        context = self._context(backend.ca_file) if secure else None
+        return tcp(url.hostname or "", url.port or (443 if secure else 80), context)
+
+    def _context(self, ca_file: str | None) -> ssl.SSLContext:
+        context = self._contexts.get(ca_file)
+        if context is None:
+            context = self._contexts[ca_file] = ssl.create_default_context(cafile=ca_file)
+        return context
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()

@@ -1,0 +1,1 @@
+"""The way in: HTTP/1.1 from clients."""

@@ -1,0 +1,184 @@
+"""The URL table: which request takes which road. Knows who asks before any body is read."""
+
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from gateway.chat.operation import UNDERSTOOD, Operation
+from gateway.dialects.openai import error_body
+from gateway.errors import Code, GatewayError
+from gateway.exchange import answer
+from gateway.exchange.caller import Caller, identify
+from gateway.exchange.pipeline import Gateway
+from gateway.runtime.state import Runtime
+from gateway.server.body import Body
+from gateway.server.connection import Admitted
+from gateway.server.models import listing, one
+from gateway.server.outlet import Outlet
+from gateway.telemetry.record import Outcome, Record
+from gateway.wire.http import RequestHead
+
+_POST: Final = (b"POST",)
+_GET: Final = (b"GET", b"HEAD")
+_FREE: Final = (b"POST", b"GET", b"DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    operation: Operation | None
+    methods: tuple[bytes, ...]
+    prefix: bytes = b""  # of a relayed path: the rest goes to the backend
+
+
+# Exact paths first; a row of _BELOW also takes what lies below its path.
+_PATHS: Final = {
+    b"/v1/chat/completions": _Row(Operation.CHAT, _POST),
+    b"/v1/completions": _Row(Operation.COMPLETION, _POST),
+    b"/v1/embeddings": _Row(Operation.EMBEDDINGS, _POST),
+    b"/v1/models": _Row(Operation.MODELS, _GET),
+    b"/healthz": _Row(None, _GET),
+    b"/readyz": _Row(None, _GET),
+}
+_BELOW: Final = {
+    b"/v1/models": _Row(Operation.MODELS, _GET),
+    b"/v1/responses": _Row(Operation.RESPONSES, _FREE, b"/v1/responses"),
+    b"/v1/moderations": _Row(Operation.MODERATIONS, _POST, b"/v1/moderations"),
+    b"/v1/images": _Row(Operation.IMAGES, _POST, b"/v1/images"),
+    b"/v1/audio": _Row(Operation.AUDIO, _POST, b"/v1/audio"),
+    b"/v1/files": _Row(Operation.FILES, _FREE, b"/v1/files"),
+    b"/v1/rerank": _Row(Operation.RERANK, _POST, b"/v1/rerank"),
+}
+
+
+class ClientDoor:
+    """Stands behind every client connection."""
+
+    def __init__(self, runtime: Runtime, gateway: Gateway) -> None:
+        self._runtime = runtime
+        self._gateway = gateway
+
+    def admit(self, head: RequestHead) -> Admitted:
+        """Raises GatewayError."""
+        row = _PATHS.get(head.path) or _below(head.path)
+        if row is None:
+            raise GatewayError(Code.NOT_FOUND, "there is no such path; see GET /v1/models")
+        if head.method not in row.methods:
+            allowed = b", ".join(row.methods)
+            raise GatewayError(
+                Code.METHOD_NOT_ALLOWED,
+                f"only {allowed.decode()} is answered here",
+                headers=b"allow: %b\r\n" % allowed,
+            )
+        if row.operation is None:
+            return _Health(self._runtime, head.path)
+        caller = identify(head, self._runtime.snapshot)
+        if row.operation is Operation.MODELS:
+            return _Models(self._runtime, caller, head)
+        return _Exchange(self._gateway, caller, row.operation, head, row.prefix)
+
+    def refuse(self, head: RequestHead | None, error: GatewayError, outlet: Outlet) -> None:
+        record = Record(None if head is None else _operation(head.path))
+        record.failed(error.code, error.status)
+        outlet.whole(error.status, answer.error_head(error, record), error_body(error))
+        record.ended_at = time.monotonic()
+        self._runtime.sink.told(record)
+
+
+def _below(path: bytes) -> _Row | None:
+    """The row of /v1/x for /v1/x and all below it."""
+    second = path.find(b"/", 4)
+    return _BELOW.get(path if second < 0 else path[:second])
+
+
+def _operation(path: bytes) -> Operation | None:
+    row = _PATHS.get(path) or _below(path)
+    return None if row is None else row.operation
+
+
+class _Exchange:
+    """A request for a model."""
+
+    __slots__ = (
+        "_caller",
+        "_gateway",
+        "_head",
+        "_operation",
+        "_prefix",
+        "buffered",
+        "max_body_bytes",
+    )
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        caller: Caller,
+        operation: Operation,
+        head: RequestHead,
+        prefix: bytes,
+    ) -> None:
+        self._gateway = gateway
+        self._caller = caller
+        self._operation = operation
+        self._head = head
+        self._prefix = prefix
+        server = caller.snapshot.config.server
+        kind = b"" if operation in UNDERSTOOD else head.header(b"content-type") or b""
+        # Documents are read whole; anything else, an upload, streams through.
+        self.buffered = not kind or kind.lower().startswith(b"application/json") or head.length == 0
+        self.max_body_bytes = server.max_body_bytes if self.buffered else server.max_upload_bytes
+
+    def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None]:
+        if isinstance(body, bytes) and self._operation in UNDERSTOOD:
+            return self._gateway.exchange(self._caller, self._operation, body, outlet)
+        return self._gateway.relay(
+            self._caller, self._operation, self._head, self._prefix, body, outlet
+        )
+
+
+class _Small:
+    """A request without a body worth the name."""
+
+    buffered = True
+    max_body_bytes = 64 * 1024
+
+
+class _Models(_Small):
+    def __init__(self, runtime: Runtime, caller: Caller, head: RequestHead) -> None:
+        self._runtime = runtime
+        self._caller = caller
+        self._head = head
+
+    async def answer(self, body: bytes | Body, outlet: Outlet) -> None:
+        record = Record(Operation.MODELS)
+        record.tenant, record.key = self._caller.key.tenant, self._caller.key.name
+        record.client_id, record.config = self._caller.label, self._caller.snapshot.hash
+        name = unquote(self._head.path.removeprefix(b"/v1/models").decode("ascii", "replace"))[1:]
+        try:
+            document = one(self._caller, name) if name else listing(self._caller)
+            record.status, record.outcome = 200, Outcome.COMPLETE
+            outlet.whole(200, answer.JSON + b"x-request-id: %b\r\n" % record.id.encode(), document)
+        except GatewayError as error:
+            record.failed(error.code, error.status)
+            outlet.whole(error.status, answer.error_head(error, record), error_body(error))
+        record.ended_at = time.monotonic()
+        self._runtime.sink.told(record)
+
+
+class _Health(_Small):
+    """/healthz: the process answers. /readyz: it wants traffic."""
+
+    def __init__(self, runtime: Runtime, path: bytes) -> None:
+        self._runtime = runtime
+        self._path = path
+
+    async def answer(self, body: bytes | Body, outlet: Outlet) -> None:
+        status, document = health(self._runtime, self._path.decode())
+        outlet.whole(status, answer.JSON, document)
+
+
+def health(runtime: Runtime, path: str) -> tuple[int, bytes]:
+    if path == "/readyz" and runtime.draining:
+        return 503, b'{"status":"draining"}'
+    return 200, b'{"status":"ready"}' if path == "/readyz" else b'{"status":"ok"}'

@@ -1,0 +1,214 @@
+"""The client's side of one exchange: where its answer is written, whole or as it comes.
+
+An outlet outlives nothing: once ended, cut or left by the client, it swallows what is written.
+"""
+
+import asyncio
+import time
+from email.utils import formatdate
+from typing import Final, Protocol
+
+from gateway.errors import GatewayError
+from gateway.wire.http import LAST_CHUNK, status_line
+
+
+class Source(Protocol):
+    """What an answer is drawn from: held back while the client does not read."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Writer(Protocol):
+    """The connection, as far as an outlet needs it."""
+
+    def write(self, data: bytes) -> None: ...
+    def answered(self, *, keep: bool) -> None: ...
+    def abort(self) -> None: ...
+
+
+class _Date:
+    """The date line, made once a second (RFC 9110 6.6.1)."""
+
+    __slots__ = ("line", "second")
+
+    def __init__(self) -> None:
+        self.second = 0
+        self.line = b""
+
+    def now(self) -> bytes:
+        second = int(time.time())
+        if second != self.second:
+            self.second = second
+            self.line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        return self.line
+
+
+_DATE: Final = _Date()
+_CLOSE: Final = b"connection: close\r\n"
+
+
+class Outlet:
+    __slots__ = (
+        "_bodiless",
+        "_chunked",
+        "_head",
+        "_keep",
+        "_room",
+        "_writer",
+        "blocked",
+        "bytes_sent",
+        "events",
+        "finished",
+        "reason",
+        "source",
+        "started",
+    )
+
+    def __init__(self, writer: Writer, *, keep: bool, chunked: bool, bodiless: bool) -> None:
+        self._writer = writer
+        self._keep = keep
+        self._chunked = chunked  # False for HTTP/1.0: the end of the connection ends the answer
+        self._bodiless = bodiless  # HEAD
+        self._head = b""  # begun, waiting to travel with the first bytes
+        self._room: asyncio.Future[None] | None = None
+        self.started = False  # the head is out: no other answer is possible
+        self.finished = False
+        self.blocked = False  # the client does not read fast enough
+        self.reason: GatewayError | None = None  # why the gateway itself ends it, where it does
+        self.events = False  # a stream of server-sent events: a comment may be slipped in
+        self.bytes_sent = 0
+        self.source: Source | None = None
+
+    # ---- writing
+
+    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+        """The complete answer in one write. headers are ready lines; framing is added here."""
+        if self.finished or self.started:
+            return
+        self.started = True
+        self.bytes_sent = len(body)
+        close = b"" if self._keep else _CLOSE
+        head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
+            status_line(status),
+            _DATE.now(),
+            headers,
+            close,
+            len(body),
+        )
+        self._writer.write(head if self._bodiless else head + body)
+        self._finish(keep=self._keep)
+
+    def begin(self, status: int, headers: bytes, length: int | None = None) -> None:
+        """The head of an answer that comes in parts; it travels with the first of them.
+
+        length: bytes of the body where it is known, None for chunks.
+        """
+        self.started = True
+        if length is not None:
+            self._chunked = False
+            framing = b"content-length: %d\r\n" % length
+        elif self._chunked:
+            framing = b"transfer-encoding: chunked\r\n"
+        else:
+            self._keep = False
+            framing = b""
+        close = b"" if self._keep else _CLOSE
+        self._head = b"%b%b%b%b%b\r\n" % (
+            status_line(status),
+            _DATE.now(),
+            headers,
+            framing,
+            close,
+        )
+
+    def push(self, data: bytes) -> None:
+        """More of the answer, in one write; b"" sends a head that still waits."""
+        if self.finished:
+            return
+        head, self._head = self._head, b""
+        self.bytes_sent += len(data)
+        if not data or self._bodiless:
+            if head:
+                self._writer.write(head)
+        elif self._chunked:
+            self._writer.write(b"%b%x\r\n%b\r\n" % (head, len(data), data))
+        else:
+            self._writer.write(head + data if head else data)
+
+    def end(self, data: bytes = b"", *, keep: bool = True) -> None:
+        """The last of the answer; without keep the connection closes behind it."""
+        if self.finished:
+            return
+        head, self._head = self._head, b""
+        self.bytes_sent += len(data)
+        if self._bodiless:
+            last = head
+        elif not self._chunked:
+            last = head + data
+        elif data:
+            last = b"%b%x\r\n%b\r\n%b" % (head, len(data), data, LAST_CHUNK)
+        else:
+            last = head + LAST_CHUNK
+        if last:
+            self._writer.write(last)
+        self._finish(keep=keep and self._keep)
+
+    def comment(self) -> bool:
+        """Slips a comment into a stream of events, if this is one."""
+        if self.events and not self.finished:
+            self.push(b":\n\n")
+            return True
+        return False
+
+    def last(self) -> None:
+        """The connection ends behind this answer."""
+        self._keep = False
+
+    def cut(self) -> None:
+        """End the connection so that nobody takes what came for the whole answer."""
+        if not self.finished:
+            self.finished = True
+            self._wake()
+            self._writer.abort()
+
+    def _finish(self, *, keep: bool) -> None:
+        self.finished = True
+        self._wake()
+        self._writer.answered(keep=keep)
+
+    # ---- back-pressure
+
+    async def drained(self) -> None:
+        """Returns once the client has room for more, or is gone."""
+        if self.blocked and not self.finished:
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._room)
+
+    def block(self) -> None:
+        self.blocked = True
+        if self.source is not None:
+            self.source.pause()
+
+    def unblock(self) -> None:
+        self.blocked = False
+        self._wake()
+        if self.source is not None:
+            self.source.resume()
+
+    def draw_from(self, source: Source) -> None:
+        """Couples source to the client's pace from now on."""
+        self.source = source
+        if self.blocked:
+            source.pause()
+
+    def lost(self) -> None:
+        """The client is gone: nothing more is written."""
+        self.finished = True
+        self._wake()
+
+    def _wake(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)

@@ -1,0 +1,1 @@
+"""The telling: a finished record becomes numbers and one log line."""

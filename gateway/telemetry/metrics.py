@@ -1,0 +1,268 @@
+"""Every metric with its labels and buckets, as plain numbers until somebody scrapes.
+
+A series is a slot or a list of buckets that the hot path adds to; exposition is made at scrape
+time. Labels are configured names or closed vocabularies: nothing that a caller writes becomes one.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: Labels = ()
+    buckets: tuple[float, ...] = ()
+
+
+def _powers(first: float, factor: float, number: int) -> tuple[float, ...]:
+    return tuple(first * factor**step for step in range(number))
+
+
+_SECONDS: Final = (
+    0.01,
+    0.02,
+    0.04,
+    0.08,
+    0.16,
+    0.32,
+    0.64,
+    1.28,
+    2.56,
+    5.12,
+    10.24,
+    20.48,
+    40.96,
+    81.92,
+    163.84,
+    327.68,
+    655.36,
+)
+_FIRST: Final = (
+    0.001,
+    0.005,
+    0.01,
+    0.02,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    30.0,
+    60.0,
+)
+_GAPS: Final = (
+    0.001,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.075,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+)
+_OVERHEAD: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+_TOKENS: Final = _powers(1, 4, 13)
+
+# gen_ai_*: OpenTelemetry's GenAI names (status: development), all in this one table.
+METRICS: Final[dict[str, Definition]] = {
+    "gen_ai_client_operation_duration_seconds": Definition(
+        "histogram",
+        "One attempt at a backend.",
+        ("operation", "provider", "model", "error_type"),
+        _SECONDS,
+    ),
+    "gen_ai_client_token_usage": Definition(
+        "histogram",
+        "Tokens of one answer.",
+        ("operation", "provider", "model", "token_type"),
+        _TOKENS,
+    ),
+    "gen_ai_client_operation_time_to_first_chunk_seconds": Definition(
+        "histogram",
+        "From the attempt to its first content.",
+        ("operation", "provider", "model"),
+        _FIRST,
+    ),
+    "gen_ai_client_operation_time_per_output_chunk_seconds": Definition(
+        "histogram",
+        "The mean gap between the chunks of one answer.",
+        ("operation", "provider", "model"),
+        _GAPS,
+    ),
+    "gateway_requests_total": Definition(
+        "counter", "Exchanges that have ended.", ("operation", "model", "status_class")
+    ),
+    "gateway_request_duration_seconds": Definition(
+        "histogram",
+        "From the request read to its answer's last byte.",
+        ("operation", "model"),
+        _SECONDS,
+    ),
+    "gateway_overhead_seconds": Definition(
+        "histogram", "The duration less the time spent waiting for backends.", ("phase",), _OVERHEAD
+    ),
+    "gateway_errors_total": Definition("counter", "Errors told to clients.", ("code", "origin")),
+    "gateway_upstream_attempts_total": Definition(
+        "counter", "Attempts at backends.", ("backend", "outcome")
+    ),
+    "gateway_fallbacks_total": Definition(
+        "counter", "Attempts at a further target of a route.", ("model", "backend")
+    ),
+    "gateway_streams_interrupted_total": Definition(
+        "counter", "Streams that ended without being complete.", ("backend", "cause")
+    ),
+    "gateway_usage_tokens_total": Definition("counter", "Tokens used.", ("model", "token_type")),
+    "gateway_backend_inflight": Definition("gauge", "Requests at a backend.", ("backend",)),
+    "gateway_backend_queue_depth": Definition(
+        "gauge", "Requests waiting for a place at a backend.", ("backend",)
+    ),
+    "gateway_open_exchanges": Definition("gauge", "Exchanges under way."),
+    "gateway_open_streams": Definition("gauge", "Streamed answers under way."),
+    "gateway_open_connections": Definition("gauge", "Client connections."),
+    "gateway_draining": Definition("gauge", "1 while the gateway is about to stop."),
+    "gateway_config_info": Definition("gauge", "1 for the config in force.", ("hash",)),
+    "gateway_config_last_reload_successful": Definition("gauge", "0 after a config was rejected."),
+    "gateway_config_last_reload_timestamp_seconds": Definition(
+        "gauge", "When a config came into force."
+    ),
+    "gateway_config_reloads_total": Definition(
+        "counter", "Changes of the config file seen.", ("result",)
+    ),
+    "gateway_log_dropped_total": Definition("counter", "Log lines lost because nobody took them."),
+    "gateway_event_loop_lag_seconds": Definition("gauge", "How late the event loop last woke."),
+    "gateway_build_info": Definition("gauge", "1 for this version.", ("version", "python")),
+}
+
+
+class Number:
+    """One series of a counter or gauge."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+
+class Histogram:
+    """One series of a histogram: counts per bucket, not cumulated."""
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+
+class Metrics:
+    """All series of one process. A series exists once it has been asked for."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, dict[Labels, Number]] = {}
+        self.histograms: dict[str, dict[Labels, Histogram]] = {}
+        for name, definition in METRICS.items():
+            if definition.kind == "histogram":
+                self.histograms[name] = {}
+            else:
+                self.numbers[name] = {}
+
+    def number(self, name: str, *labels: str) -> Number:
+        series = self.numbers[name]
+        found = series.get(labels)
+        if found is None:
+            found = series[labels] = Number()
+        return found
+
+    def histogram(self, name: str, *labels: str) -> Histogram:
+        series = self.histograms[name]
+        found = series.get(labels)
+        if found is None:
+            found = series[labels] = Histogram(METRICS[name].buckets)
+        return found
+
+    def only(self, name: str, *labels: str) -> Number:
+        """The one series of an info gauge: earlier ones go."""
+        self.numbers[name].clear()
+        return self.number(name, *labels)
+
+
+class _Exposition(Collector):
+    def __init__(self, metrics: Sequence[Metrics]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        for name, definition in METRICS.items():
+            if definition.kind == "histogram":
+                yield self._histograms(name, definition)
+            else:
+                yield self._numbers(name, definition)
+
+    def _numbers(self, name: str, definition: Definition) -> Metric:
+        counter = definition.kind == "counter"
+        kind = CounterMetricFamily if counter else GaugeMetricFamily
+        family = kind(name.removesuffix("_total"), definition.help, labels=definition.labels)
+        sums: dict[Labels, float] = {}
+        for metrics in self._metrics:
+            for labels, number in metrics.numbers[name].items():
+                sums[labels] = sums.get(labels, 0.0) + number.value
+        for labels, value in sums.items():
+            family.add_metric(labels, value)
+        return family
+
+    def _histograms(self, name: str, definition: Definition) -> Metric:
+        family = HistogramMetricFamily(name, definition.help, labels=definition.labels)
+        bounds = [*map(str, definition.buckets), "+Inf"]
+        sums: dict[Labels, tuple[list[int], float]] = {}
+        for metrics in self._metrics:
+            for labels, histogram in metrics.histograms[name].items():
+                counts, total = sums.get(labels, ([0] * len(bounds), 0.0))
+                added = [a + b for a, b in zip(counts, histogram.counts, strict=True)]
+                sums[labels] = (added, total + histogram.sum)
+        for labels, (counts, total) in sums.items():
+            running, buckets = 0, []
+            for bound, number in zip(bounds, counts, strict=True):
+                running += number
+                buckets.append((bound, float(running)))
+            family.add_metric(labels, buckets, total)
+        return family
+
+
+def exposition(metrics: Sequence[Metrics]) -> bytes:
+    """The text that Prometheus scrapes; several processes' series are added up."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Exposition(metrics))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)

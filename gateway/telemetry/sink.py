@@ -1,0 +1,249 @@
+"""A finished record, told: every counter and histogram it feeds, and its one log line."""
+
+from typing import Final
+
+import msgspec
+
+from gateway.errors import SITUATIONS, Code
+from gateway.telemetry.logs import Log
+from gateway.telemetry.metrics import Histogram, Metrics, Number
+from gateway.telemetry.record import Attempt, Outcome, Record
+
+
+class _Line(msgspec.Struct, omit_defaults=True, gc=False):
+    ts: str
+    level: str
+    event: str
+    id: str
+    operation: str
+    model: str
+    status: int
+    outcome: str
+    duration_s: float
+    tenant: str = ""
+    key: str = ""
+    client_id: str | None = None
+    stream: bool = False
+    backend: str = ""
+    target: str = ""
+    attempts: int = 0
+    first_content_s: float | None = None
+    overhead_s: float = 0.0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    sent_bytes: int = 0
+    code: str | None = None
+    origin: str | None = None
+    config: str = ""
+
+
+class _FailedAttempt(msgspec.Struct, omit_defaults=True, gc=False):
+    ts: str
+    level: str
+    event: str
+    id: str
+    model: str
+    backend: str
+    target: str
+    code: str
+    duration_s: float
+    status: int | None = None
+
+
+_STATUS_CLASSES: Final = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+
+
+class _Requests:
+    """The series of one operation and model."""
+
+    __slots__ = ("classes", "duration")
+
+    def __init__(self, metrics: Metrics, operation: str, model: str) -> None:
+        self.duration = metrics.histogram("gateway_request_duration_seconds", operation, model)
+        self.classes: dict[str, Number] = {}
+
+
+class _Attempts:
+    """The series of one operation, backend and model."""
+
+    __slots__ = ("complete", "duration", "first", "gap", "input", "output", "total_in", "total_out")
+
+    def __init__(
+        self, metrics: Metrics, operation: str, provider: str, backend: str, model: str
+    ) -> None:
+        labels = (operation, provider, model)
+        self.complete = metrics.number("gateway_upstream_attempts_total", backend, "complete")
+        self.duration = metrics.histogram("gen_ai_client_operation_duration_seconds", *labels, "")
+        self.first = metrics.histogram(
+            "gen_ai_client_operation_time_to_first_chunk_seconds", *labels
+        )
+        self.gap = metrics.histogram(
+            "gen_ai_client_operation_time_per_output_chunk_seconds", *labels
+        )
+        self.input = metrics.histogram("gen_ai_client_token_usage", *labels, "input")
+        self.output = metrics.histogram("gen_ai_client_token_usage", *labels, "output")
+        self.total_in = metrics.number("gateway_usage_tokens_total", model, "input")
+        self.total_out = metrics.number("gateway_usage_tokens_total", model, "output")
+
+
+class Sink:
+    def __init__(self, metrics: Metrics, log: Log) -> None:
+        self.metrics = metrics
+        self.log = log
+        self._requests: dict[tuple[str, str], _Requests] = {}
+        self._attempts: dict[tuple[str, str, str], _Attempts] = {}
+        self._overhead: Histogram = metrics.histogram("gateway_overhead_seconds", "total")
+        self._open = metrics.number("gateway_open_exchanges")
+        self._streams = metrics.number("gateway_open_streams")
+
+    @property
+    def open_exchanges(self) -> int:
+        return int(self._open.value)
+
+    def started(self, record: Record) -> None:
+        self._open.value += 1
+
+    def streaming(self, record: Record) -> None:
+        record.stream = True
+        self._streams.value += 1
+
+    def finished(self, record: Record) -> None:
+        """Once an exchange, however it ended; after its last byte."""
+        self._open.value -= 1
+        if record.stream:
+            self._streams.value -= 1
+        self.told(record)
+
+    def told(self, record: Record) -> None:
+        """A record that was never started: refused before there was an exchange."""
+        operation = "other" if record.operation is None else record.operation.value
+        key = (operation, record.model)
+        series = self._requests.get(key)
+        if series is None:
+            series = self._requests[key] = _Requests(self.metrics, operation, record.model)
+        status_class = _status_class(record)
+        number = series.classes.get(status_class)
+        if number is None:
+            number = series.classes[status_class] = self.metrics.number(
+                "gateway_requests_total", operation, record.model, status_class
+            )
+        number.value += 1
+        duration_s = record.ended_at - record.started_at
+        series.duration.observe(duration_s)
+        if record.attempts:
+            self._overhead.observe(duration_s - record.waited_s)
+            self._tell_attempts(record, operation)
+        if record.code is not None:
+            origin = SITUATIONS[record.code].origin.value
+            self.metrics.number("gateway_errors_total", record.code.value, origin).value += 1
+        if self.log.wants("info"):
+            self._log(record, operation, duration_s)
+
+    def _tell_attempts(self, record: Record, operation: str) -> None:
+        for attempt in record.attempts:
+            series = self._series_of(attempt, record, operation)
+            duration_s = attempt.ended_at - attempt.started_at
+            if attempt.failure is None:
+                series.complete.value += 1
+                series.duration.observe(duration_s)
+            else:
+                self._tell_failure(record, attempt, operation, duration_s)
+            if attempt.first_at is not None:
+                series.first.observe(attempt.first_at - attempt.started_at)
+                if attempt.chunks > 1:
+                    gap_s = (attempt.ended_at - attempt.first_at) / (attempt.chunks - 1)
+                    series.gap.observe(gap_s)
+        usage = record.usage
+        if usage is not None:
+            series = self._series_of(record.attempts[-1], record, operation)
+            series.input.observe(usage.input)
+            series.output.observe(usage.output)
+            series.total_in.value += usage.input
+            series.total_out.value += usage.output
+
+    def _series_of(self, attempt: Attempt, record: Record, operation: str) -> _Attempts:
+        key = (operation, attempt.backend, record.model)
+        series = self._attempts.get(key)
+        if series is None:
+            series = self._attempts[key] = _Attempts(
+                self.metrics, operation, attempt.provider, attempt.backend, record.model
+            )
+        return series
+
+    def _tell_failure(
+        self, record: Record, attempt: Attempt, operation: str, duration_s: float
+    ) -> None:
+        code = attempt.failure or Code.INTERNAL
+        metrics = self.metrics
+        metrics.number("gateway_upstream_attempts_total", attempt.backend, code.value).value += 1
+        metrics.histogram(
+            "gen_ai_client_operation_duration_seconds",
+            operation,
+            attempt.provider,
+            record.model,
+            code.value,
+        ).observe(duration_s)
+        if attempt.first_at is not None:
+            metrics.number(
+                "gateway_streams_interrupted_total", attempt.backend, code.value
+            ).value += 1
+        if attempt is not record.attempts[0]:
+            metrics.number("gateway_fallbacks_total", record.model, attempt.backend).value += 1
+        if code is not Code.CLIENT_CLOSED and self.log.wants("warning"):
+            self.log.struct(
+                _FailedAttempt(
+                    ts=self.log.now(),
+                    level="warning",
+                    event="attempt_failed",
+                    id=record.id,
+                    model=record.model,
+                    backend=attempt.backend,
+                    target=attempt.model,
+                    code=code.value,
+                    duration_s=round(duration_s, 6),
+                    status=attempt.status,
+                )
+            )
+
+    def _log(self, record: Record, operation: str, duration_s: float) -> None:
+        last = record.attempts[-1] if record.attempts else None
+        first_at = None if last is None else last.first_at
+        usage, code = record.usage, record.code
+        self.log.struct(
+            _Line(
+                ts=self.log.now(),
+                level="info",
+                event="exchange",
+                id=record.id,
+                operation=operation,
+                model=record.model,
+                status=record.status,
+                outcome=record.outcome.value,
+                duration_s=round(duration_s, 6),
+                tenant=record.tenant,
+                key=record.key,
+                client_id=record.client_id,
+                stream=record.stream,
+                backend="" if last is None else last.backend,
+                target="" if last is None else last.model,
+                attempts=len(record.attempts),
+                first_content_s=None
+                if first_at is None
+                else round(first_at - record.started_at, 6),
+                overhead_s=round(duration_s - record.waited_s, 6) if record.attempts else 0.0,
+                input_tokens=None if usage is None else usage.input,
+                output_tokens=None if usage is None else usage.output,
+                sent_bytes=record.sent_bytes,
+                code=None if code is None else code.value,
+                origin=None if code is None else SITUATIONS[code].origin.value,
+                config=record.config,
+            )
+        )
+
+
+def _status_class(record: Record) -> str:
+    if record.outcome is Outcome.CANCELLED:
+        return "cancelled"
+    if record.status == 429:
+        return "429"
+    return _STATUS_CLASSES.get(record.status // 100, "5xx")

@@ -1,0 +1,1 @@
+"""The way out: HTTP/1.1 to backends."""

@@ -1,0 +1,1 @@
+"""Bytes: HTTP messages as plain values, server-sent events, JSON, multipart. No I/O."""
