@@ -3,12 +3,15 @@
 import asyncio
 import gc
 import platform
+import resource
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +27,7 @@ from gateway.runtime.state import Runtime
 from gateway.server.app import ClientDoor
 from gateway.server.connection import Listening, Settings
 from gateway.simulated import server as simulated
+from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.sink import Sink
@@ -31,8 +35,10 @@ from gateway.upstream.connection import Connection
 from gateway.upstream.pool import Dial
 
 BACKLOG: Final = 4096
+BEAT_S: Final = 1.0  # how often a worker says that it lives
+FILES_KEPT: Final = 96  # for the admin port, the log and the like, however many clients come
 LAG_S: Final = 0.5  # how often the loop's punctuality is looked at
-STREAMS_END_S: Final = 1.0  # for connections to close behind their last answer
+STREAMS_END_S: Final = 0.5  # for connections to close behind their last answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +62,26 @@ def dial_simulated(settings: Simulated) -> Dial:
     return dial
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A worker's place under a supervisor."""
+
+    link: socket.socket
+    port: int  # of the shared address
+
+
 class App:
     """One process's gateway, from config to the last stream's end."""
 
-    def __init__(self, path: Path, parse: Callable[[bytes], Config], log: Log) -> None:
+    def __init__(
+        self, path: Path, parse: Callable[[bytes], Config], log: Log, seat: Seat | None = None
+    ) -> None:
         self._log = log
+        self._seat = seat
         self._metrics = Metrics()
         self._runtime = Runtime(discover(), Sink(self._metrics, log), dial_simulated)
         self._reloader = Reloader(self._runtime, path, parse)
+        self._listening = Listening(ClientDoor(self._runtime, Gateway(self._runtime)))
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._lag_s = 0.0
@@ -71,35 +89,72 @@ class App:
     async def run(self, ready: Callable[[Ready], None]) -> None:
         """Serves until told to stop. Raises ConfigError, OSError before it is ready."""
         config = self._reloader.first()
-        door = ClientDoor(self._runtime, Gateway(self._runtime))
-        listening = Listening(door, _settings(config), config.server.max_connections)
+        _follow(self._listening, config)
+        self._runtime.followers.append(partial(_follow, self._listening))
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
-            admin = web.AppRunner(
-                api.build(self._runtime, lambda: self._measure(listening)), access_log=None
-            )
-            await admin.setup()
-            stack.push_async_callback(admin.cleanup)
-            admin_sock = _bind(config.admin.listen)
-            await web.SockSite(admin, admin_sock).start()
-            sock = _bind(config.server.listen)
-            server = await loop.create_server(listening, sock=sock, backlog=BACKLOG)
+            if self._seat is None:
+                place = bind(config.server.listen)
+                admin = await self._admin(config, stack)
+            else:
+                address = Address(config.server.listen.host, self._seat.port)
+                place, admin = bind(address, shared=True), ""
+            server = await loop.create_server(self._listening, sock=place, backlog=BACKLOG)
             self._signals(loop)
             watching = [
                 loop.create_task(self._reloader.watch()),
                 loop.create_task(self._punctual()),
             ]
+            if self._seat is not None:
+                link = await Link.on(self._seat.link)
+                link.tell(Started(url(place)))
+                watching += [loop.create_task(self._beat(link)), loop.create_task(self._tell(link))]
             _settle_memory()
-            addresses = Ready(_url(sock), _url(admin_sock))
+            addresses = Ready(url(place), admin)
             self._log.say(
-                "info", "ready", server=addresses.server, admin=addresses.admin, config=config.hash
+                "info", "ready", server=addresses.server, admin=admin or None, config=config.hash
             )
             ready(addresses)
             await self._stopping.wait()
+            await self._drain(server, self._listening)
             for task in watching:
                 task.cancel()
-            await self._drain(server, listening)
         self._runtime.close()
+
+    async def _admin(self, config: Config, stack: AsyncExitStack) -> str:
+        """Opens the admin port; its base address."""
+        runner = web.AppRunner(api.build(self), access_log=None, shutdown_timeout=STREAMS_END_S)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        sock = bind(config.admin.listen)
+        await web.SockSite(runner, sock).start()
+        return url(sock)
+
+    # ---- what the admin port asks
+
+    def ready(self) -> tuple[bool, dict[str, object]]:
+        draining = self._runtime.draining
+        facts: dict[str, object] = {"status": "draining" if draining else "ready"}
+        return not draining, {**facts, "config": self._runtime.snapshot.hash}
+
+    async def metrics(self) -> Sequence[Metrics]:
+        self._measure(self._listening)
+        return [self._metrics]
+
+    # ---- what the supervisor asks
+
+    async def _beat(self, link: Link) -> None:
+        while True:
+            hash, sink = self._runtime.snapshot.hash, self._runtime.sink
+            link.tell(Beat(hash, self._lag_s, sink.open_exchanges))
+            await asyncio.sleep(BEAT_S)
+
+    async def _tell(self, link: Link) -> None:
+        """Numbers on demand; without a supervisor there is nothing left to work for."""
+        while await link.asked():
+            self._measure(self._listening)
+            link.tell(Numbers.of(self._metrics))
+        self._stop()
 
     # ---- stopping
 
@@ -123,15 +178,15 @@ class App:
         server.close()
         listening.drain()
         until = time.monotonic() + runtime.snapshot.config.server.drain_timeout_s
-        await self._until(lambda: not runtime.sink.open_exchanges, until)
+        await self._until(lambda: not listening.connections or self._hurry.is_set(), until)
         cut = runtime.sink.open_exchanges
         listening.end_answers()
         await self._until(lambda: not listening.connections, time.monotonic() + STREAMS_END_S)
         self._log.say("info", "stopped", cut=cut)
 
     async def _until(self, done: Callable[[], bool], until: float) -> None:
-        """Returns when done, when the time is up, or when told to hurry."""
-        while not done() and time.monotonic() < until and not self._hurry.is_set():  # noqa: ASYNC110 - counts, no event
+        """Returns when done, or when the time is up."""
+        while not done() and time.monotonic() < until:  # noqa: ASYNC110 - counts, no event
             await asyncio.sleep(0.02)
 
     # ---- watching itself
@@ -151,25 +206,40 @@ class App:
         metrics.number(
             "gateway_build_info", gateway.__version__, platform.python_version()
         ).value = 1
+        metrics.clear("gateway_backend_inflight")  # a backend may have left the config
+        metrics.clear("gateway_backend_queue_depth")
         for backend in self._runtime.snapshot.backends.values():
             pool = backend.pool
             metrics.number("gateway_backend_inflight", backend.name).value = pool.in_flight
             metrics.number("gateway_backend_queue_depth", backend.name).value = pool.queued
 
 
-def _settings(config: Config) -> Settings:
+def _follow(listening: Listening, config: Config) -> None:
     server = config.server
-    return Settings(
+    listening.max_connections = min(server.max_connections, _room())
+    listening.settings = Settings(
         server.header_timeout_s, server.body_timeout_s, server.keep_alive_s, server.write_timeout_s
     )
 
 
-def _bind(address: Address) -> socket.socket:
-    """Raises OSError, naming the address."""
+def _room() -> int:
+    """Client connections that there are file descriptors for, each with one to a backend."""
+    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != hard:
+        with suppress(OSError, ValueError):  # what may not be raised stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            most = hard
+    return sys.maxsize if most == resource.RLIM_INFINITY else max(1, (most - FILES_KEPT) // 2)
+
+
+def bind(address: Address, *, shared: bool = False) -> socket.socket:
+    """shared: several processes may listen there. Raises OSError, naming the address."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((address.host, address.port))
     except OSError as error:
         sock.close()
@@ -178,7 +248,7 @@ def _bind(address: Address) -> socket.socket:
     return sock
 
 
-def _url(sock: socket.socket) -> str:
+def url(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

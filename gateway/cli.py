@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import os
+import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,7 +14,7 @@ from typing import Final
 import uvloop
 
 import gateway
-from gateway import app
+from gateway import app, supervisor
 from gateway.config import describe, load
 from gateway.config.load import ConfigError
 from gateway.config.schema import Config, Simulated
@@ -50,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         help="override one value of the file by its dotted key; may be repeated",
     )  # fmt: skip
     serve.add_argument("--greet", action="store_true", help="print a request to try, too")
+    serve.add_argument("--worker", type=_seat, default=None, help=argparse.SUPPRESS)
     serve.set_defaults(command=_serve)
 
     check = commands.add_parser("check", help="say all that is wrong with a config file")
@@ -105,6 +108,7 @@ def _serve(args: argparse.Namespace) -> int:
         overrides=args.overrides,
         known_providers=discover().keys(),
     )
+    _occupy_standard_files()
     log = Log(STDERR)
     try:
         uvloop.run(_run(args, parse, log))
@@ -113,13 +117,35 @@ def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
+def _occupy_standard_files() -> None:
+    """One that is closed would be handed out again, to a socket, and the log go there."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass
+    os.close(fd)
+
+
 async def _run(args: argparse.Namespace, parse: Callable[[bytes], Config], log: Log) -> None:
     def ready(addresses: app.Ready) -> None:
-        _say(f"ready {addresses.server} admin {addresses.admin}")
-        if args.greet:
-            _greet(addresses)
+        if args.worker is None:
+            _say(f"ready {addresses.server} admin {addresses.admin}")
+            if args.greet:
+                _greet(addresses)
 
-    await app.App(args.config, parse, log).run(ready)
+    config = load.load(
+        args.config, env=os.environ, overrides=args.overrides, known_providers=discover().keys()
+    )
+    if config.server.workers > 1 and args.worker is None:
+        given = [f"--set={key}={value}" for key, value in args.overrides]
+        again = ["serve", f"--config={args.config}", *given]
+        await supervisor.Supervisor(config, again, log).run(ready)
+    else:
+        await app.App(args.config, parse, log, args.worker).run(ready)
+
+
+def _seat(text: str) -> app.Seat:
+    """What the supervisor says to a worker: the link's file descriptor, the shared port."""
+    fd, port = text.split(",")
+    return app.Seat(socket.socket(fileno=int(fd)), int(port))
 
 
 def _say(line: str) -> None:
@@ -171,12 +197,12 @@ def _simulate(args: argparse.Namespace) -> int:
     async def run() -> None:
         host, port = args.listen
         server = await simulated.serve(host, port, Simulated(**given))
+        stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
         host, port = server.sockets[0].getsockname()[:2]
         _say(f"ready http://{host}:{port}")
-        await asyncio.Event().wait()
+        await stopping.wait()
 
-    try:
-        uvloop.run(run())
-    except KeyboardInterrupt:
-        return 0
+    uvloop.run(run())
     return 0

@@ -33,16 +33,22 @@ class Sweep:
 
     def watch(self, waiting: Waiting) -> None:
         self._watched.add(waiting)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+        self._go_on()
 
     def forget(self, waiting: Waiting) -> None:
         self._watched.discard(waiting)
 
-    def _tick(self) -> None:
-        now = time.monotonic()
-        for waiting in [w for w in self._watched if w.due_at <= now]:
-            waiting.overdue(now)
-        self._timer = None
-        if self._watched:
+    def _go_on(self) -> None:
+        if self._watched and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        try:
+            for waiting in [w for w in self._watched if w.due_at <= now]:
+                # One that was overdue may have settled another.
+                if waiting in self._watched and waiting.due_at <= now:
+                    waiting.overdue(now)
+        finally:
+            self._go_on()  # whatever one of them did: the others still wait

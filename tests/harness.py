@@ -71,7 +71,11 @@ class Gateway:
         if ready is None:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"not ready: {line!r}\n{self.log_file.read_text()[-3000:]}")
+            self.process.stdout.close()
+            self.log.close()
+            told = self.log_file.read_text()[-3000:]
+            self._folder.cleanup()
+            raise AssertionError(f"not ready: {line!r}\n{told}")
         self.url, self.admin = ready.groups()
         self.base_url = f"{self.url}/v1"
         self.port = int(self.url.rsplit(":", 1)[1])

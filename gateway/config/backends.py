@@ -21,7 +21,7 @@ def resolved(
         path: Path = ("backends", name)
         if not _NAME.fullmatch(name):
             message = "a backend's name has letters, digits, '.', '_' and '-' only"
-            findings.blame_at(path, message)
+            findings.blame_name(path, message)
         _check_provider(backend, path, findings, known_providers)
         _check_url(backend, path, findings)
         backends[name] = schema.Backend(

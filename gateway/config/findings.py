@@ -47,6 +47,12 @@ class Findings:
         """At the place of what is there, else of what should hold it."""
         self.blame(self.place(path), path, message)
 
+    def blame_name(self, path: Path, message: str) -> None:
+        """At the place of the name that the path ends in, not of what it names."""
+        above = self.found[path[:-1]].node
+        entry = above.entries.get(str(path[-1])) if isinstance(above, Section) else None
+        self.blame(entry.key.place if entry else above.place, path, message)
+
     def place(self, path: Path) -> Place:
         while path not in self.found:
             path = path[:-1]

@@ -33,7 +33,7 @@ class _Models:
         for name, model in self._file.models.items():
             path: Path = ("models", name)
             if "*" in name[:-1]:
-                self._findings.blame_at(path, "a '*' may stand at the end of the name only")
+                self._findings.blame_name(path, "a '*' may stand at the end of the name only")
             if isinstance(model, str):
                 models[name] = self._short(name, model, path)
             else:

@@ -17,6 +17,9 @@ MAX_DEPTH = 20
 MAX_ANCHORS = 100  # anchors and aliases
 MAX_NODES = 100_000  # with every alias written out
 
+# These do not repeat what is there: it may be a secret that wants quotes.
+_TAG = "tags have no meaning here; a text that begins with '!' stands in quotes"
+_ALIAS = "this alias has no anchor before it; a text that begins with '*' stands in quotes"
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 
@@ -174,7 +177,7 @@ class _Composer:
         if len(self._open) >= MAX_DEPTH:
             raise _refused(place, _TOO_DEEP)
         if event.tag is not None:
-            raise _refused(place, f"the tag {shortened(event.tag)!r} has no meaning here")
+            raise _refused(place, _TAG)
         if event.anchor is not None:
             self._count_name(place)
 
@@ -191,10 +194,10 @@ class _Composer:
     def _aliased(self, anchor: str, place: Place) -> _Known:
         self._count_name(place)
         if anchor not in self._anchors:
-            raise _refused(place, f"the alias *{shortened(anchor)} has no anchor before it")
+            raise _refused(place, _ALIAS)
         found = self._anchors[anchor]
         if found is None:
-            raise _refused(place, f"the alias *{shortened(anchor)} stands within its own anchor")
+            raise _refused(place, "this alias stands within its own anchor")
         if len(self._open) + found.height > MAX_DEPTH:
             raise _refused(place, _TOO_DEEP)
         return found

@@ -154,7 +154,7 @@ def _prices(file: written.File, findings: Findings) -> dict[str, schema.Price]:
     for name, price in file.prices.items():
         backend, _, model = name.partition("/")
         if not (backend and model):
-            findings.blame_at(("prices", name), "must be named backend/model")
+            findings.blame_name(("prices", name), "must be named backend/model")
         cached = price.cached_usd_per_mtok
         prices[name] = schema.Price(
             input_usd_per_mtok=price.input_usd_per_mtok,

@@ -13,7 +13,9 @@ from msgspec import inspect
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.A)
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]+|(?<=[0-9])\.?)(?:[eE][-+]?[0-9]+)?", re.A)
 _MAX_DIGITS = 19  # of what may fit 64 bits
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False}
+_BOOLEANS = dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(
+    ("false", "False", "FALSE"), False
+)
 _NOTHING = ("", "~", "null", "Null", "NULL")
 
 

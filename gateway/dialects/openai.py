@@ -1,6 +1,6 @@
 """What OpenAI's chat, completions and embeddings share: heads, answers, errors.
 
-Source: platform.openai.com/docs/api-reference (chat, completions, embeddings, error codes), 2026-11.
+Source: platform.openai.com/docs/api-reference (chat, completions, embeddings, errors), 2026-11.
 Requests and answers are checked, never rebuilt: unknown fields ride along as they came.
 """
 
@@ -17,6 +17,7 @@ from gateway.wire import json
 # ---- requests: the fields that decide something here, or whose wrong type an upstream would refuse
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
+_Count = Annotated[int, msgspec.Meta(ge=0)]  # 0: a completion that only echoes
 _Stop = str | list[str] | None
 
 
@@ -31,8 +32,8 @@ class Head(msgspec.Struct):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: _Positive | None = None
-    max_tokens: _Positive | None = None
-    max_completion_tokens: _Positive | None = None
+    max_tokens: _Count | None = None
+    max_completion_tokens: _Count | None = None
     temperature: float | None = None
     top_p: float | None = None
     seed: int | None = None
@@ -41,6 +42,11 @@ class Head(msgspec.Struct):
     @property
     def wants_usage(self) -> bool:
         return self.stream_options is not None and self.stream_options.include_usage is True
+
+    @property
+    def choices(self) -> int:
+        """How many choices the answer is to have."""
+        return self.n or 1
 
 
 class _Message(msgspec.Struct):
@@ -55,10 +61,17 @@ class _ChatHead(Head, kw_only=True):
 class _CompletionHead(Head, kw_only=True):
     prompt: str | list[str | int | list[int]] | None = None
 
+    @property
+    def choices(self) -> int:
+        """n for each prompt; a list of numbers is one prompt, in tokens."""
+        prompts = self.prompt
+        if isinstance(prompts, list) and prompts and not isinstance(prompts[0], int):
+            return (self.n or 1) * len(prompts)
+        return self.n or 1
+
 
 class _EmbeddingsHead(Head, kw_only=True):
     input: str | list[str | int | list[int]]
-    stream: None = None
 
 
 _HEADS: Final[
@@ -68,6 +81,11 @@ _HEADS: Final[
     Operation.COMPLETION: msgspec.json.Decoder(_CompletionHead),
     Operation.EMBEDDINGS: msgspec.json.Decoder(_EmbeddingsHead),
 }
+_READ: Final = frozenset(
+    name
+    for head in (_ChatHead, _CompletionHead, _EmbeddingsHead)
+    for name in head.__struct_fields__
+)
 _AT: Final = re.compile(r" - at `(key in )?\$\.?(.*)`$")
 _MISSING: Final = re.compile(r"^Object missing required field `(.+?)`")
 _JSON_CODES: Final = {
@@ -82,18 +100,29 @@ _JSON_CODES: Final = {
 def read_fields(body: bytes) -> json.Fields:
     """The shallow document. Raises GatewayError."""
     try:
-        return json.read(body)
+        fields = json.read(body)
     except json.JsonError as error:
         raise GatewayError(_JSON_CODES[error.reason], str(error), param=error.key) from None
+    for key in fields:
+        # Go's encoding/json takes "Model" for "model": a backend would read what we did not.
+        if key not in _READ and key.casefold() in _READ:
+            meant = key.casefold()
+            raise GatewayError(
+                Code.INVALID_VALUE, f"{key!r} must be written {meant!r}", param=meant
+            )
+    return fields
 
 
 def read_request(operation: Operation, body: bytes) -> tuple[Head, json.Fields]:
     """The head and the shallow document. Raises GatewayError, naming the field at fault."""
     fields = read_fields(body)
     try:
-        return _HEADS[operation].decode(body), fields
+        head = _HEADS[operation].decode(body)
     except msgspec.ValidationError as error:
         raise _misfit(str(error)) from None
+    if head.stream and operation is Operation.EMBEDDINGS:
+        raise GatewayError(Code.INVALID_VALUE, "stream: embeddings come whole", param="stream")
+    return head, fields
 
 
 def _misfit(words: str) -> GatewayError:
@@ -124,11 +153,18 @@ class _WireUsage(msgspec.Struct, gc=False):
     completion_tokens_details: _Details | None = None
 
 
+class _Anything(msgspec.Struct, gc=False):
+    """An object whose syntax alone is checked."""
+
+
+_NOTHING: Final = msgspec.Raw(b"")
+
+
 class _Answer(msgspec.Struct, gc=False):
-    usage: msgspec.Raw = msgspec.Raw(b"")
-    error: msgspec.Raw = msgspec.Raw(b"")
-    choices: list[msgspec.Raw] | None = None
-    data: list[msgspec.Raw] | None = None
+    usage: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _NOTHING
+    choices: list[_Anything] | None = None
+    data: list[_Anything] | None = None
 
 
 _answer: Final = msgspec.json.Decoder(_Answer).decode
@@ -148,7 +184,9 @@ def read_answer(operation: Operation, body: bytes) -> Usage | None:
             body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadAnswer("the answer is not JSON of the expected form") from None
-    if present(answer.error):
+    if json.has_monster(body):
+        raise BadAnswer("the answer has a number with too many digits")
+    if answer.error is not _NOTHING and present(answer.error):
         raise BadAnswer("the answer is an error")
     if (answer.data if operation is Operation.EMBEDDINGS else answer.choices) is None:
         raise BadAnswer("the answer has no content")
@@ -168,10 +206,10 @@ def read_usage(raw: msgspec.Raw) -> Usage | None:
     if said is None:
         return None
     into, out = said.prompt_tokens or 0, said.completion_tokens or 0
-    inside = said.prompt_tokens_details or _Details()
-    outside = said.completion_tokens_details or _Details()
-    cached, reasoning = inside.cached_tokens or 0, outside.reasoning_tokens or 0
-    if min(into, out, cached, reasoning) < 0 or max(into, out) > MAX_TOKENS:
+    inside, outside = said.prompt_tokens_details, said.completion_tokens_details
+    cached = (inside.cached_tokens or 0) if inside is not None else 0
+    reasoning = (outside.reasoning_tokens or 0) if outside is not None else 0
+    if not (0 <= into <= MAX_TOKENS and 0 <= out <= MAX_TOKENS) or cached < 0 or reasoning < 0:
         return None
     return Usage(into, out, cached, reasoning)
 

@@ -5,6 +5,7 @@ valid UTF-8. Whatever ends a stream too early, or in an error, is seen here and 
 Source: platform.openai.com/docs/api-reference/chat-streaming, 2026-11.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -12,22 +13,24 @@ import msgspec
 from gateway.chat.usage import Usage
 from gateway.dialects.openai import present, read_usage
 from gateway.errors import Code
-from gateway.wire import sse
+from gateway.wire import json, sse
+
+_NOTHING: Final = msgspec.Raw(b"")
 
 
 class _Delta(msgspec.Struct, gc=False):
-    content: msgspec.Raw = msgspec.Raw(b"")
-    reasoning_content: msgspec.Raw = msgspec.Raw(b"")
-    reasoning: msgspec.Raw = msgspec.Raw(b"")
-    refusal: msgspec.Raw = msgspec.Raw(b"")
-    tool_calls: msgspec.Raw = msgspec.Raw(b"")
-    function_call: msgspec.Raw = msgspec.Raw(b"")
-    audio: msgspec.Raw = msgspec.Raw(b"")
+    content: msgspec.Raw = _NOTHING
+    reasoning_content: msgspec.Raw = _NOTHING
+    reasoning: msgspec.Raw = _NOTHING
+    refusal: msgspec.Raw = _NOTHING
+    tool_calls: msgspec.Raw = _NOTHING
+    function_call: msgspec.Raw = _NOTHING
+    audio: msgspec.Raw = _NOTHING
 
 
 class _OpeningChoice(msgspec.Struct, gc=False):
     delta: _Delta | None = None
-    text: msgspec.Raw = msgspec.Raw(b"")
+    text: msgspec.Raw = _NOTHING
     finish_reason: str | None = None
 
 
@@ -38,20 +41,27 @@ class _Opening(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
-    finish_reason: str | None = None
-    index: int = 0
+    finish_reason: str | None = None  # some vendors say "" until the end
+    index: int | None = 0
 
 
 class _Event(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = msgspec.Raw(b"")
-    error: msgspec.Raw = msgspec.Raw(b"")
+    usage: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _NOTHING
 
 
-_events: Final = msgspec.json.Decoder(list[_Event]).decode
-_openings: Final = msgspec.json.Decoder(list[_Opening]).decode
+class _Odd(msgspec.Struct, gc=False):
+    """An event without choices: read once more."""
+
+    object: msgspec.Raw = _NOTHING
+
+
+_event: Final = msgspec.json.Decoder(_Event).decode
+_opening: Final = msgspec.json.Decoder(_Opening).decode
+_odd: Final = msgspec.json.Decoder(_Odd).decode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _EMPTY: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
-_NOTHING: Final = msgspec.Raw(b"")
 
 
 class Watch:
@@ -70,11 +80,11 @@ class Watch:
         "usage",
     )
 
-    def __init__(self, *, withhold_usage: bool) -> None:
+    def __init__(self, *, withhold_usage: bool, choices: int = 1) -> None:
         self._withhold_usage = withhold_usage  # we asked for it, the client did not
         self._reader: sse.SseReader | None = None
-        self._choices = 0  # the highest index seen, plus one
-        self._finished = 0  # choices that have said why they ended
+        self._choices = choices  # as many were asked for; more if the stream has more
+        self._finished: set[int] = set()  # the choices that have said why they ended
         self.events = 0
         self.content = False  # the first content has been seen
         self.done = False  # [DONE] has been seen; whatever follows is dropped
@@ -85,111 +95,122 @@ class Watch:
     @property
     def complete(self) -> bool:
         """May this stream end here and be called whole?"""
-        return self.done or (self._finished > 0 and self._finished >= self._choices)
+        return self.done or len(self._finished) >= self._choices
 
     @property
     def unfinished(self) -> bool:
-        """It stopped within an event."""
-        return self._reader is not None and self._reader.unfinished
+        """It stopped within an event that was to say something."""
+        if self._reader is None or self._reader.between:
+            return False
+        left = self._reader.unfinished.strip()
+        said = left and not left.startswith(b":")
+        return bool(said) and left.removeprefix(b"data:").strip() != b"[DONE]"
 
     def feed(self, chunk: bytes) -> bytes:
         """What of chunk may be passed on now."""
-        if self._reader is None:
+        if not chunk or self.done or self.broken is not None:
+            return b""
+        if self._reader is None or self._reader.between:
             done = chunk.endswith(sse.DONE)
             rest = chunk[: -len(sse.DONE)] if done else chunk
-            if done and not rest:
-                self.done = True
+            events = sse.plain(rest) if rest else ()
+            if events is not None and self._plain(events, rest):
+                self.done = done
                 return chunk
-            array = sse.plain(rest)
-            if array is not None:
-                passed = self._plain(rest, array)
-                if passed is not None:
-                    self.done = done
-                    return passed + sse.DONE if done else passed
         return self._careful(chunk)
 
-    def _plain(self, chunk: bytes, array: bytes) -> bytes | None:
-        """The fast way for whole events in the plain form; None if they need the careful one."""
+    def _plain(self, data: Sequence[bytes], chunk: bytes) -> bool:
+        """The fast way for whole events in the plain form; False if they need the careful one."""
         try:
-            events = _events(array)
+            events = [_event(one) for one in data]
             if not chunk.isascii():
                 chunk.decode()
-            if not self.content:
-                self.content = any(map(_has_content, _openings(array)))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        if len(events) != sse.events(chunk):
-            return None
+            content = self.content or any(_has_content(_opening(one)) for one in data)
+        except _UNREADABLE:
+            return False
         if any(map(self._stands_out, events)):
-            return None
+            return False
+        if len(chunk) > json.MONSTER and json.has_monster(chunk):
+            return False
+        self.content = content
         self.events += len(events)
         for event in events:
             self._note(event)
-        return chunk
+        return True
 
     def _stands_out(self, event: _Event) -> bool:
-        """Whether an event ends the stream, or is not for the client."""
-        if event.error is _NOTHING and event.usage is _NOTHING:
-            return False
-        withheld = self._withhold_usage and not event.choices and present(event.usage)
-        return withheld or present(event.error)
+        """Whether an event may end the stream, or not be for the client."""
+        if event.choices is None or event.error is not _NOTHING:
+            return True
+        return event.usage is not _NOTHING and self._withheld(event)
+
+    def _withheld(self, event: _Event) -> bool:
+        return self._withhold_usage and not event.choices and present(event.usage)
 
     def _careful(self, chunk: bytes) -> bytes:
         """Any legal form, event by event, written again in the plain one."""
-        reader = self._reader = self._reader or sse.SseReader()
+        if self._reader is None:
+            self._reader = sse.SseReader(begun=self.events > 0)
         out: list[bytes] = []
         try:
-            for data in reader.feed(chunk):
-                if not self._one(data, out):
+            for data in self._reader.feed(chunk):
+                if data and not self._one(data, self._reader.name, out):
                     break
         except sse.SseError:
             self.broken = Code.RESPONSE_TOO_LARGE
-        if not reader.unfinished:
-            self._reader = None
         return b"".join(out)
 
-    def _one(self, data: bytes, out: list[bytes]) -> bool:
+    def _one(self, data: bytes, name: bytes, out: list[bytes]) -> bool:
         """Passes one event on, or not; False if it is the last that counts."""
         if data.strip() == b"[DONE]":
             self.done = True
             out.append(sse.DONE)
             return False
-        array = b"[%b]" % data
         try:
-            events, openings = _events(array), _openings(array)
+            event = _event(data)
             data.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            erroneous = name == b"error" or _is_error(event, data)
+            content = self.content or (not erroneous and _has_content(_opening(data)))
+        except _UNREADABLE:
             self.broken = Code.BAD_RESPONSE
             return False
-        if len(events) != 1:
+        if erroneous:
+            self.error, self.broken = data, Code.UPSTREAM_ERROR
+            return False
+        if json.has_monster(data):
             self.broken = Code.BAD_RESPONSE
             return False
-        event = events[0]
-        if present(event.error):
-            self.error, self.broken = bytes(data), Code.UPSTREAM_ERROR
-            return False
+        self.content = content
         self.events += 1
-        self.content = self.content or _has_content(openings[0])
         self._note(event)
-        if not (self._withhold_usage and not event.choices and present(event.usage)):
+        if not self._withheld(event):
             out.append(sse.encode(data))
         return True
 
     def _note(self, event: _Event) -> None:
         for choice in event.choices or ():
-            if choice.index >= self._choices:
-                self._choices = choice.index + 1
-            if choice.finish_reason is not None:
-                self._finished += 1
+            index = choice.index or 0
+            if index >= self._choices:
+                self._choices = index + 1
+            if choice.finish_reason:
                 self.content = True
+                if index >= 0:
+                    self._finished.add(index)
         if event.usage is not _NOTHING and present(event.usage):
             self.usage = read_usage(event.usage) or self.usage
+
+
+def _is_error(event: _Event, data: bytes) -> bool:
+    """In OpenAI's shape, or in that of older vLLM: {"object":"error","message":...}."""
+    if present(event.error):
+        return True
+    return event.choices is None and bytes(_odd(data).object) == b'"error"'
 
 
 def _has_content(event: _Opening) -> bool:
     for choice in event.choices or ():
         delta = choice.delta
-        if bytes(choice.text) not in _EMPTY or choice.finish_reason is not None:
+        if bytes(choice.text) not in _EMPTY or choice.finish_reason:
             return True
         if delta is not None and any(
             bytes(raw) not in _EMPTY

@@ -1,6 +1,5 @@
 """What is asked of one target: the request's bytes, built anew for each attempt."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -16,8 +15,7 @@ _TRUE: Final = msgspec.Raw(b"true")
 _options: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """An understood request, the same for every attempt."""
 
     operation: Operation

@@ -66,7 +66,8 @@ async def _attempt(
     reply: Reply | None = None
     failure: Failure | None
     try:
-        await pool.enter()
+        if not pool.enter():
+            await pool.queue()
         try:
             request = wire_request(ask, target)
             reply = await pool.send(request, target.timeouts, deadline_at)
@@ -100,7 +101,8 @@ def close(attempt: Attempt, record: Record) -> None:
 async def _whole(
     ask: Ask, target: Target, reply: Reply, outlet: Outlet, record: Record, attempt: Attempt
 ) -> Failure | None:
-    reply.renew(target.timeouts.idle_s, Code.IDLE_TIMEOUT)
+    # One event, however many bytes it takes: its parts renew nothing.
+    reply.renew(target.timeouts.first_content_s, Code.FIRST_TOKEN_TIMEOUT)
     body = await reply.read(MAX_ANSWER)
     attempt.first_at = time.monotonic()
     close(attempt, record)
@@ -127,7 +129,7 @@ async def _stream(
         outlet.events = True
         outlet.draw_from(reply)
 
-    watch = Watch(withhold_usage=not ask.head.wants_usage)
+    watch = Watch(withhold_usage=not ask.head.wants_usage, choices=ask.head.choices)
     tap = EventTap(outlet, reply, watch, attempt, target.timeouts.idle_s, commit)
     reply.push_to(tap)
     try:

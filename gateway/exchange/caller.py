@@ -1,8 +1,9 @@
 """Who asks, and what the head of a request says besides: read once, before the body."""
 
 import math
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from gateway.errors import Code, GatewayError
 from gateway.policy import access
@@ -12,11 +13,10 @@ from gateway.wire.http import RequestHead, printable
 _LABEL: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 MAX_LABEL: Final = 128
 MAX_NAME_SHOWN: Final = 128  # characters of a model's name in a message
-_PASSED: Final = frozenset({b"traceparent", b"tracestate", b"openai-beta"})
+_PASSED: Final = (b"traceparent", b"tracestate", b"openai-beta")
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, gc=False):
     snapshot: Snapshot  # in force when the request came; it stays the exchange's to the end
     key: access.VirtualKey
     label: str | None  # the client's own id for the request, for the log
@@ -40,30 +40,30 @@ class Caller:
 
 def identify(head: RequestHead, snapshot: Snapshot) -> Caller:
     """Raises GatewayError; nothing of the body has been read yet."""
-    authorization = api_key = label = None
-    timeout_s = math.inf
+    field = head.headers.get
+    key = access.identify(
+        access.presented(field(b"authorization"), field(b"x-api-key")), snapshot.keys
+    )
+    encoding = field(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
+        raise GatewayError(
+            Code.BODY_ENCODING,
+            "request bodies are taken as they are, without content-encoding",
+            headers=b"accept-encoding: identity\r\n",
+        )
+    label, timeout = field(b"x-request-id"), field(b"x-request-timeout")
     passed = b""
-    for name, value in head.headers:
-        if name == b"authorization":
-            authorization = value
-        elif name == b"x-api-key":
-            if api_key is not None:
-                raise access.unauthenticated()
-            api_key = value
-        elif name == b"x-request-id":
-            label = _label(value)
-        elif name == b"x-request-timeout":
-            timeout_s = _timeout(value)
-        elif name in _PASSED and printable(value):
+    for name in _PASSED:
+        value = field(name)
+        if value is not None and printable(value):
             passed += b"%b: %b\r\n" % (name, value)
-        elif name == b"content-encoding" and value.lower() != b"identity":
-            raise GatewayError(
-                Code.BODY_ENCODING,
-                "request bodies are taken as they are, without content-encoding",
-                headers=b"accept-encoding: identity\r\n",
-            )
-    key = access.identify(access.presented(authorization, api_key), snapshot.keys)
-    return Caller(snapshot, key, label, timeout_s, passed)
+    return Caller(
+        snapshot,
+        key,
+        None if label is None else _label(label),
+        math.inf if timeout is None else _timeout(timeout),
+        passed,
+    )
 
 
 def _label(value: bytes) -> str | None:

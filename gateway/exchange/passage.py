@@ -6,7 +6,7 @@ disk. Nothing is tried twice: an upload cannot be sent again.
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -37,7 +37,7 @@ PIECE: Final = 64 * 1024
 class Incoming(Protocol):
     """A body that is still coming."""
 
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    def chunks(self) -> AsyncGenerator[bytes, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Passage:
         return target, self._record.started_at + limit_s
 
     def _request(
-        self, target: Target, body: bytes | AsyncIterator[bytes], framing: bytes
+        self, target: Target, body: bytes | AsyncGenerator[bytes, None], framing: bytes
     ) -> WireRequest:
         backend, at = target.backend, self._place
         path = backend.paths[self._operation]
@@ -123,7 +123,7 @@ class Passage:
             at.rest,
             at.query,
             backend.common,
-            b"content-type: %b\r\n" % kind if kind and printable(kind) else b"",
+            b"content-type: %b\r\n" % kind if framing and kind and printable(kind) else b"",
             self._caller.passed,
             framing,
         )
@@ -154,7 +154,7 @@ class Passage:
             raise GatewayError(Code.INVALID_BODY, str(error), param="content-type") from None
 
     def _streamed(
-        self, target: Target, parts: AsyncIterator[bytes], length: int | None
+        self, target: Target, parts: AsyncGenerator[bytes, None], length: int | None
     ) -> WireRequest:
         chunked = b"transfer-encoding: chunked\r\n"
         framing = chunked if length is None else b"content-length: %d\r\n" % length
@@ -171,7 +171,8 @@ class Passage:
         reply: Reply | None = None
         failure: Failure | None = None
         try:
-            await backend.pool.enter()
+            if not backend.pool.enter():
+                await backend.pool.queue()
             try:
                 reply = await backend.pool.send(request, target.timeouts, deadline_at)
                 attempt.status = reply.status
@@ -240,7 +241,7 @@ class _Form:
                 return self._field.value
         raise GatewayError(Code.MISSING_VALUE, "the form has no field model", param="model")
 
-    async def renamed(self, name: bytes) -> AsyncIterator[bytes]:
+    async def renamed(self, name: bytes) -> AsyncGenerator[bytes, None]:
         """The whole form, the model's name replaced. Raises GatewayError."""
         start, end = self._field.span
         held, size = self._held, self._held.tell()

@@ -38,7 +38,20 @@ class Gateway:
     ) -> None:
         """A request that is understood. Finishes outlet, unless the client leaves first."""
         record = self._begin(caller, operation)
-        await self._told(self._understood(caller, operation, body, outlet, record), record, outlet)
+        try:
+            head, fields = openai.read_request(operation, body)
+            route = caller.route(head.model)
+            record.model = route.model
+            if head.stream:
+                self._runtime.sink.streaming(record)
+            ask = Ask(operation, head, fields, route, caller.passed)
+            targets = usable(route, operation, head.model, self._draw())
+            deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
+            await answer_from_first(ask, targets, outlet, record, deadline_at)
+        except BaseException as error:  # noqa: BLE001 - sorted out, and raised again where due
+            self._broken_off(error, record, outlet)
+        finally:
+            self._end(record, outlet)
 
     async def relay(
         self,
@@ -51,42 +64,29 @@ class Gateway:
     ) -> None:
         """One that is not. Finishes outlet, unless the client leaves first."""
         record = self._begin(caller, operation)
-        passage = Passage(caller, operation, head, prefix, record)
-        await self._told(passage.run(body, outlet, self._draw()), record, outlet)
-
-    async def _understood(
-        self, caller: Caller, operation: Operation, body: bytes, outlet: Outlet, record: Record
-    ) -> None:
-        head, fields = openai.read_request(operation, body)
-        route = caller.route(head.model)
-        record.model = route.model
-        if head.stream:
-            self._runtime.sink.streaming(record)
-        ask = Ask(operation, head, fields, route, caller.passed)
-        targets = usable(route, operation, head.model, self._draw())
-        deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
-        await answer_from_first(ask, targets, outlet, record, deadline_at)
-
-    async def _told(
-        self, road: Coroutine[object, object, None], record: Record, outlet: Outlet
-    ) -> None:
-        """Whatever way the road ends, the client and the record learn it."""
         try:
-            await road
-        except GatewayError as error:
-            tell(error, record, outlet)
-        except asyncio.CancelledError:
-            left(record, outlet)
-            raise
-        except Exception as error:  # noqa: BLE001 - a request handler: the worker must live
-            self._surprised(error, record, outlet)
+            await Passage(caller, operation, head, prefix, record).run(body, outlet, self._draw())
+        except BaseException as error:  # noqa: BLE001 - sorted out, and raised again where due
+            self._broken_off(error, record, outlet)
         finally:
             self._end(record, outlet)
 
+    def _broken_off(self, error: BaseException, record: Record, outlet: Outlet) -> None:
+        """Whatever ended the road early, the client and the record learn it."""
+        match error:
+            case GatewayError():
+                tell(error, record, outlet)
+            case asyncio.CancelledError():
+                left(record, outlet)
+                raise error
+            case Exception():  # a fault of ours: the worker must live
+                self._surprised(error, record, outlet)
+            case _:
+                raise error
+
     def _begin(self, caller: Caller, operation: Operation) -> Record:
-        record = Record(operation)
-        record.tenant, record.key = caller.key.tenant, caller.key.name
-        record.client_id, record.config = caller.label, caller.snapshot.hash
+        key = caller.key
+        record = Record(operation, key.tenant, key.name, caller.label, caller.snapshot.hash)
         self._runtime.sink.started(record)
         return record
 

@@ -79,12 +79,12 @@ class EventTap:
         if watch.done:
             self._complete(passed)
             return
+        if watch.events != before and self.committed:
+            self._reply.renew(self._idle_s, Code.IDLE_TIMEOUT)
         if passed:
-            self._outlet.push(passed)
+            self._outlet.push(passed)  # which may pause the reply, and with it its due time
         if watch.broken is not None:
             self._end(watch.broken)
-        elif watch.events != before and self.committed:
-            self._reply.renew(self._idle_s, Code.IDLE_TIMEOUT)
 
     def ended(self, failure: Code | None) -> None:
         watch = self._watch
@@ -99,8 +99,9 @@ class EventTap:
 
     def _hold(self, passed: bytes) -> bytes:
         """What may go out now: nothing before the first content, then all at once."""
-        self._held.append(passed)
-        self._held_bytes += len(passed)
+        if passed:
+            self._held.append(passed)
+            self._held_bytes += len(passed)
         watch = self._watch
         meaningful = watch.content or (watch.done and watch.events > 0)
         full = len(self._held) > MAX_HELD_READS or self._held_bytes > MAX_HELD_BYTES
@@ -117,11 +118,14 @@ class EventTap:
         if not self.committed:
             self._end(Code.STREAM_TRUNCATED)  # [DONE], and nothing before it
             return
+        self._reply.spent = True
         self._outlet.end(last)
         self._end(None)
 
     def _end(self, ending: Code | None) -> None:
         self._attempt.chunks = self._watch.events
+        if ending is not None:
+            self._reply.close()  # nothing that still comes may follow a failure
         if not self.ending.done():
             self.ending.set_result(ending)
 
@@ -136,8 +140,8 @@ class ByteTap:
         self.ending: asyncio.Future[Code | None] = asyncio.get_running_loop().create_future()
 
     def received(self, data: bytes) -> None:
-        self._outlet.push(data)
         self._reply.renew(self._idle_s, Code.IDLE_TIMEOUT)
+        self._outlet.push(data)  # which may pause the reply, and with it its due time
 
     def ended(self, failure: Code | None) -> None:
         if failure is None:

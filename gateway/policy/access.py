@@ -33,18 +33,16 @@ ANONYMOUS: Final = virtual_key("anonymous", "anonymous", ("*",))
 
 
 def presented(authorization: bytes | None, api_key: bytes | None) -> bytes | None:
-    """The digest of what the client presents, None for nothing. Raises GatewayError.
+    """The digest of the one key that the client presents; None for no key, or two different ones.
 
-    authorization: `Bearer KEY`; api_key: the x-api-key header. Both only if they agree.
+    authorization: `Bearer KEY`; api_key: the x-api-key header.
     """
+    key = api_key
     if authorization is not None:
         scheme, _, key = authorization.partition(b" ")
-        if scheme.lower() != b"bearer" or not key or (api_key is not None and api_key != key):
-            raise unauthenticated()
-        return hashlib.sha256(key).digest()
-    if api_key is not None:
-        return hashlib.sha256(api_key).digest()
-    return None
+        if scheme.lower() != b"bearer" or (api_key is not None and api_key != key):
+            return None
+    return hashlib.sha256(key).digest() if key else None
 
 
 def identify(digest: bytes | None, keys: Mapping[bytes, VirtualKey]) -> VirtualKey:

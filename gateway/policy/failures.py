@@ -4,9 +4,9 @@ A failure is a value. Nobody else decides on a status code, and nobody searches 
 message.
 """
 
-import math
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -57,6 +57,7 @@ RULES: Final[dict[Code, Rule]] = {
 }
 _UNSAID: Final = "the backend refused the request"
 MAX_RETRY_AFTER_S: Final = 3600.0
+MAX_DATE: Final = 64  # characters read of an HTTP date; the longest has 33
 
 
 def verdict(failures: list[Failure]) -> GatewayError:
@@ -78,10 +79,11 @@ def verdict(failures: list[Failure]) -> GatewayError:
 
 
 def _told(failure: Failure) -> float | None:
-    """Seconds that the client is asked to wait; a 429 always says some."""
+    """Seconds that the client is asked to wait; a full backend's answer always says some."""
     if failure.retry_after_s is not None:
         return min(failure.retry_after_s, MAX_RETRY_AFTER_S)
-    return 1.0 if failure.code is Code.UPSTREAM_RATE_LIMITED else None
+    full = failure.code in (Code.UPSTREAM_RATE_LIMITED, Code.NO_UPSTREAM)
+    return 1.0 if full else None
 
 
 def by_status(status: int, code: str, retry_after_s: float | None) -> Failure:
@@ -105,8 +107,13 @@ _STATUSES: Final = {
     401: Code.UPSTREAM_AUTH,  # of the gateway's credential, never of the caller's key
     402: Code.UPSTREAM_QUOTA,
     403: Code.UPSTREAM_AUTH,
-    405: Code.UPSTREAM_ERROR,
+    405: Code.UPSTREAM_ERROR,  # this and the like: of how we spoke HTTP, not of what was asked
+    407: Code.UPSTREAM_AUTH,
     408: Code.FIRST_TOKEN_TIMEOUT,
+    411: Code.UPSTREAM_ERROR,
+    417: Code.UPSTREAM_ERROR,
+    421: Code.UPSTREAM_ERROR,
+    426: Code.UPSTREAM_ERROR,
     429: Code.UPSTREAM_RATE_LIMITED,
     503: Code.UPSTREAM_OVERLOADED,
     529: Code.UPSTREAM_OVERLOADED,
@@ -118,28 +125,29 @@ _HUNDREDS: Final = {
 }
 
 
+_SECONDS: Final = re.compile(rb"[ \t]*([0-9]{1,20}(?:\.[0-9]{0,20})?)[ \t]*")
+
+
 def retry_after(seconds: bytes | None, milliseconds: bytes | None, now: float) -> float | None:
     """Seconds to wait, from retry-after (seconds or a date) and retry-after-ms; junk is None.
 
     now: unix seconds. Source: RFC 9110 10.2.3; retry-after-ms as OpenAI and Azure send it.
     """
-    for value, scale in ((milliseconds, 0.001), (seconds, 1.0)):
-        if value is None:
-            continue
-        try:
-            wait_s = float(value) * scale
-        except ValueError:
-            wait_s = _until(value, now)
-        if math.isfinite(wait_s) and wait_s >= 0:
-            return wait_s
-    return None
+    exact = milliseconds and _SECONDS.fullmatch(milliseconds)
+    if exact:
+        return float(exact[1]) / 1000
+    if not seconds:
+        return None
+    plain = _SECONDS.fullmatch(seconds)
+    return float(plain[1]) if plain else _until(seconds, now)
 
 
-def _until(value: bytes, now: float) -> float:
+def _until(date: bytes, now: float) -> float | None:
+    """Seconds until an HTTP date, in any of its three spellings; none if it has passed."""
     try:
-        moment = parsedate_to_datetime(value.decode("ascii"))
+        moment = parsedate_to_datetime(date[:MAX_DATE].decode("ascii"))
     except (ValueError, TypeError, IndexError, OverflowError):
-        return math.nan
+        return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.fromtimestamp(now, UTC)).total_seconds())
+    return max(0.0, moment.timestamp() - now)

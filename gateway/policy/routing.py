@@ -25,22 +25,24 @@ def order(targets: Sequence[C], draw: float) -> list[C]:
         return list(targets)
     ordered: list[C] = []
     for tier in sorted({target.tier for target in targets}):
-        left = [target for target in targets if target.tier == tier]
+        here = [target for target in targets if target.tier == tier]
+        left = [target for target in here if target.weight > 0]
         while left:
-            total = sum(target.weight for target in left)
-            point, chosen = draw * total, left[0]
-            for target in left:
-                chosen = target
-                point -= target.weight
-                if point < 0:
-                    break
-            # What is left of the draw after this choice is again even in [0, 1).
-            draw = (
-                min(max((point + chosen.weight) / chosen.weight, 0.0), 0.999999) if total else 0.0
-            )
+            chosen, draw = _drawn(left, draw)
             left.remove(chosen)
             ordered.append(chosen)
+        ordered += [target for target in here if target.weight <= 0]
     return ordered
+
+
+def _drawn(left: list[C], draw: float) -> tuple[C, float]:
+    """One of left, by weight, and what is left of the draw: that is again even in [0, 1)."""
+    point = draw * sum(target.weight for target in left)
+    for target in left:
+        if point < target.weight:
+            return target, point / target.weight
+        point -= target.weight
+    return left[-1], 0.0  # a rounding error past the end
 
 
 def resolve(model: str, exact: Mapping[str, R], wildcards: Sequence[tuple[str, R]]) -> R | None:

@@ -24,6 +24,7 @@ class Runtime:
         self.sink = sink
         self.sweep = Sweep()
         self.draining = False
+        self.followers: list[Callable[[schema.Config], None]] = []  # called with each new config
         self._dial_simulated = dial_simulated
         self._pools: dict[tuple[object, ...], Pool] = {}
         self._contexts: dict[str | None, ssl.SSLContext] = {}
@@ -40,24 +41,26 @@ class Runtime:
 
         Raises OSError when a backend's ca_file cannot be read: then nothing has changed.
         """
-        used: set[tuple[object, ...]] = set()
+        pools: dict[tuple[object, ...], Pool] = {}
 
         def pool_for(backend: schema.Backend, base_url: str) -> Pool:
             key = (backend.name, base_url, backend.ca_file, backend.simulated)
-            used.add(key)
             pool = self._pools.get(key)
             if pool is None:
                 dial = self._dial(backend, base_url)
                 pool = Pool(dial, max_in_flight=backend.max_in_flight, sweep=self.sweep)
-                self._pools[key] = pool
+            pools[key] = pool
             return pool
 
         snapshot = compile(config, self.providers, pool_for)
         for backend in snapshot.backends.values():
             backend.pool.max_in_flight = config.backends[backend.name].max_in_flight
-        for key in self._pools.keys() - used:
-            self._pools.pop(key).close()  # what is under way on it still ends
+        before, self._pools = self._pools, pools
+        for key in before.keys() - pools.keys():
+            before[key].close()  # what is under way on it still ends
         self._snapshot = snapshot
+        for follow in self.followers:
+            follow(config)
         return snapshot
 
     def _dial(self, backend: schema.Backend, base_url: str) -> Dial:
@@ -71,7 +74,11 @@ class Runtime:
     def _context(self, ca_file: str | None) -> ssl.SSLContext:
         context = self._contexts.get(ca_file)
         if context is None:
-            context = self._contexts[ca_file] = ssl.create_default_context(cafile=ca_file)
+            try:
+                context = ssl.create_default_context(cafile=ca_file)
+            except OSError as error:  # it does not say which file
+                raise OSError(error.errno, f"ca_file {ca_file}: {error.strerror}") from None
+            self._contexts[ca_file] = context
         return context
 
     def close(self) -> None:

@@ -14,9 +14,9 @@ from gateway.exchange.caller import Caller, identify
 from gateway.exchange.pipeline import Gateway
 from gateway.runtime.state import Runtime
 from gateway.server.body import Body
-from gateway.server.connection import Admitted
 from gateway.server.models import listing, one
 from gateway.server.outlet import Outlet
+from gateway.server.reading import Admitted
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire.http import RequestHead
 
@@ -81,6 +81,8 @@ class ClientDoor:
     def refuse(self, head: RequestHead | None, error: GatewayError, outlet: Outlet) -> None:
         record = Record(None if head is None else _operation(head.path))
         record.failed(error.code, error.status)
+        if error.__cause__ is not None:
+            self._runtime.sink.log.surprise("refused", error.__cause__, id=record.id)
         outlet.whole(error.status, answer.error_head(error, record), error_body(error))
         record.ended_at = time.monotonic()
         self._runtime.sink.told(record)

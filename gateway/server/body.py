@@ -1,8 +1,7 @@
 """A request's body while it is still coming, for exchanges that do not wait for all of it."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from gateway.errors import Code, GatewayError
@@ -16,7 +15,7 @@ class Body:
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._pause = pause
         self._resume = resume
-        self._parts: deque[bytes] = deque()
+        self._parts: list[bytes] = []
         self._held = 0
         self._paused = False
         self._ended = False
@@ -39,20 +38,22 @@ class Body:
         self._error = error
         self._wake()
 
-    @property
-    def ended(self) -> bool:
-        return self._ended
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, each time all that has come.
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises GatewayError when the client stalls or sends too much."""
+        Raises GatewayError when the client leaves, stalls or sends too much.
+        """
         while True:
-            while self._parts:
-                data = self._parts.popleft()
-                self._held -= len(data)
-                if self._paused and self._held < HIGH_WATER // 2:
+            if self._parts:
+                parts = self._parts
+                data = parts[0] if len(parts) == 1 else b"".join(parts)
+                parts.clear()
+                self._held = 0
+                if self._paused:
                     self._paused = False
                     self._resume()
                 yield data
+                continue
             if self._error is not None:
                 raise self._error
             if self._ended:

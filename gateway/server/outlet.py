@@ -8,6 +8,8 @@ import time
 from email.utils import formatdate
 from typing import Final, Protocol
 
+import msgspec
+
 from gateway.errors import GatewayError
 from gateway.wire.http import LAST_CHUNK, status_line
 
@@ -46,39 +48,24 @@ class _Date:
 
 _DATE: Final = _Date()
 _CLOSE: Final = b"connection: close\r\n"
+_KEEP: Final = b"connection: keep-alive\r\n"  # HTTP/1.0 closes unless told otherwise
 
 
-class Outlet:
-    __slots__ = (
-        "_bodiless",
-        "_chunked",
-        "_head",
-        "_keep",
-        "_room",
-        "_writer",
-        "blocked",
-        "bytes_sent",
-        "events",
-        "finished",
-        "reason",
-        "source",
-        "started",
-    )
-
-    def __init__(self, writer: Writer, *, keep: bool, chunked: bool, bodiless: bool) -> None:
-        self._writer = writer
-        self._keep = keep
-        self._chunked = chunked  # False for HTTP/1.0: the end of the connection ends the answer
-        self._bodiless = bodiless  # HEAD
-        self._head = b""  # begun, waiting to travel with the first bytes
-        self._room: asyncio.Future[None] | None = None
-        self.started = False  # the head is out: no other answer is possible
-        self.finished = False
-        self.blocked = False  # the client does not read fast enough
-        self.reason: GatewayError | None = None  # why the gateway itself ends it, where it does
-        self.events = False  # a stream of server-sent events: a comment may be slipped in
-        self.bytes_sent = 0
-        self.source: Source | None = None
+class Outlet(msgspec.Struct, eq=False):
+    writer: Writer
+    keep: bool  # the connection, behind this answer
+    chunked: bool  # False for HTTP/1.0: the end of the connection ends the answer
+    bodiless: bool  # HEAD
+    started: bool = False  # the head is out: no other answer is possible
+    finished: bool = False
+    blocked: bool = False  # the client does not read fast enough
+    reason: GatewayError | None = None  # why the gateway itself ends it, where it does
+    events: bool = False  # a stream of server-sent events: a comment may be slipped in
+    bytes_sent: int = 0
+    source: Source | None = None
+    _sized: bool = False  # the head has told the length: no chunks
+    _head: bytes = b""  # begun, waiting to travel with the first bytes
+    _room: asyncio.Future[None] | None = None
 
     # ---- writing
 
@@ -88,16 +75,15 @@ class Outlet:
             return
         self.started = True
         self.bytes_sent = len(body)
-        close = b"" if self._keep else _CLOSE
         head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
             status_line(status),
             _DATE.now(),
             headers,
-            close,
+            self._connection(),
             len(body),
         )
-        self._writer.write(head if self._bodiless else head + body)
-        self._finish(keep=self._keep)
+        self.writer.write(head if self.bodiless else head + body)
+        self._finish(keep=self.keep)
 
     def begin(self, status: int, headers: bytes, length: int | None = None) -> None:
         """The head of an answer that comes in parts; it travels with the first of them.
@@ -105,22 +91,29 @@ class Outlet:
         length: bytes of the body where it is known, None for chunks.
         """
         self.started = True
-        if length is not None:
-            self._chunked = False
+        if status == 204:  # it has no body, and no word about one (RFC 9110 8.6)
+            self.bodiless, framing = True, b""
+        elif length is not None:
+            self._sized = True
             framing = b"content-length: %d\r\n" % length
-        elif self._chunked:
+        elif self.chunked:
             framing = b"transfer-encoding: chunked\r\n"
         else:
-            self._keep = False
+            self.keep = False
             framing = b""
-        close = b"" if self._keep else _CLOSE
         self._head = b"%b%b%b%b%b\r\n" % (
             status_line(status),
             _DATE.now(),
             headers,
             framing,
-            close,
+            self._connection(),
         )
+
+    def _connection(self) -> bytes:
+        """How the connection goes on, where the client's version does not say so by itself."""
+        if not self.keep:
+            return _CLOSE
+        return b"" if self.chunked else _KEEP
 
     def push(self, data: bytes) -> None:
         """More of the answer, in one write; b"" sends a head that still waits."""
@@ -128,13 +121,13 @@ class Outlet:
             return
         head, self._head = self._head, b""
         self.bytes_sent += len(data)
-        if not data or self._bodiless:
+        if not data or self.bodiless:
             if head:
-                self._writer.write(head)
-        elif self._chunked:
-            self._writer.write(b"%b%x\r\n%b\r\n" % (head, len(data), data))
+                self.writer.write(head)
+        elif self.chunked and not self._sized:
+            self.writer.write(b"%b%x\r\n%b\r\n" % (head, len(data), data))
         else:
-            self._writer.write(head + data if head else data)
+            self.writer.write(head + data if head else data)
 
     def end(self, data: bytes = b"", *, keep: bool = True) -> None:
         """The last of the answer; without keep the connection closes behind it."""
@@ -142,17 +135,17 @@ class Outlet:
             return
         head, self._head = self._head, b""
         self.bytes_sent += len(data)
-        if self._bodiless:
+        if self.bodiless:
             last = head
-        elif not self._chunked:
+        elif self._sized or not self.chunked:
             last = head + data
         elif data:
             last = b"%b%x\r\n%b\r\n%b" % (head, len(data), data, LAST_CHUNK)
         else:
             last = head + LAST_CHUNK
         if last:
-            self._writer.write(last)
-        self._finish(keep=keep and self._keep)
+            self.writer.write(last)
+        self._finish(keep=keep and self.keep)
 
     def comment(self) -> bool:
         """Slips a comment into a stream of events, if this is one."""
@@ -163,19 +156,19 @@ class Outlet:
 
     def last(self) -> None:
         """The connection ends behind this answer."""
-        self._keep = False
+        self.keep = False
 
     def cut(self) -> None:
         """End the connection so that nobody takes what came for the whole answer."""
         if not self.finished:
             self.finished = True
             self._wake()
-            self._writer.abort()
+            self.writer.abort()
 
     def _finish(self, *, keep: bool) -> None:
         self.finished = True
         self._wake()
-        self._writer.answered(keep=keep)
+        self.writer.answered(keep=keep)
 
     # ---- back-pressure
 

@@ -38,8 +38,8 @@ async def serve(listen_host: str, listen_port: int, settings: Simulated) -> asyn
     return await loop.create_server(factory(settings), listen_host, listen_port)
 
 
-def factory(settings: Simulated) -> Callable[[], asyncio.Protocol]:
-    """Makes the vendor's end of a connection, each time it is called; all share one vendor."""
+def factory(settings: Simulated) -> Listening:
+    """Makes the vendor's end of a connection each time it is called; all share one vendor."""
     return Listening(_Vendor(settings))
 
 

@@ -19,6 +19,9 @@ Level = Literal["debug", "info", "warning", "error"]
 _encode: Final = msgspec.json.Encoder().encode
 
 
+_MILLIS: Final = tuple(f"{milli:03d}Z" for milli in range(1000))
+
+
 class _Stamp:
     """The time of day, its seconds spelt out once a second."""
 
@@ -34,7 +37,7 @@ class _Stamp:
         if second != self.second:
             self.second = second
             self.prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self.prefix}{int((moment - second) * 1000):03d}Z"
+        return self.prefix + _MILLIS[int((moment - second) * 1000)]
 
 
 class Log:
@@ -45,6 +48,7 @@ class Log:
         self._lines: list[bytes] = []
         self._stamp = _Stamp()
         self._closing = threading.Event()
+        self._torn = False  # the last write ended within a line
         self.dropped = 0
         self.configure(level, form)
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -99,12 +103,22 @@ class Log:
         lines, self._lines = self._lines, []
         if not lines:
             return
-        left = memoryview(b"\n".join([*lines, b""]))
+        text = b"\n".join([*([b""] if self._torn else []), *lines, b""])
+        left = memoryview(text)
         try:
             while left:
                 left = left[os.write(self._fd, left) :]
         except OSError:  # disk full, pipe closed: what is left of these lines is lost
             self.dropped += bytes(left).count(b"\n")
+        written = len(text) - len(left)
+        if written:
+            self._torn = not text.endswith(b"\n", 0, written)
+
+
+def shown(text: str) -> str:
+    """What came from outside, as a line may hold it: cut, its control characters spelt out."""
+    text = text[:MAX_FIELD]
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _text(line: dict[str, object]) -> bytes:

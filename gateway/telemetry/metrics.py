@@ -5,7 +5,7 @@ time. Labels are configured names or closed vocabularies: nothing that a caller 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,6 +27,7 @@ class Definition:
     help: str
     labels: Labels = ()
     buckets: tuple[float, ...] = ()
+    joined: Literal["sum", "max", "min"] = "sum"  # how several processes' gauges become one
 
 
 def _powers(first: float, factor: float, number: int) -> tuple[float, ...]:
@@ -135,12 +136,12 @@ METRICS: Final[dict[str, Definition]] = {
         "counter", "Attempts at backends.", ("backend", "outcome")
     ),
     "gateway_fallbacks_total": Definition(
-        "counter", "Attempts at a further target of a route.", ("model", "backend")
+        "counter", "Attempts that followed a failed one, by backend.", ("from", "to")
     ),
     "gateway_streams_interrupted_total": Definition(
         "counter", "Streams that ended without being complete.", ("backend", "cause")
     ),
-    "gateway_usage_tokens_total": Definition("counter", "Tokens used.", ("model", "token_type")),
+    "gateway_usage_tokens_total": Definition("counter", "Tokens used.", ("key", "token_type")),
     "gateway_backend_inflight": Definition("gauge", "Requests at a backend.", ("backend",)),
     "gateway_backend_queue_depth": Definition(
         "gauge", "Requests waiting for a place at a backend.", ("backend",)
@@ -148,19 +149,32 @@ METRICS: Final[dict[str, Definition]] = {
     "gateway_open_exchanges": Definition("gauge", "Exchanges under way."),
     "gateway_open_streams": Definition("gauge", "Streamed answers under way."),
     "gateway_open_connections": Definition("gauge", "Client connections."),
-    "gateway_draining": Definition("gauge", "1 while the gateway is about to stop."),
-    "gateway_config_info": Definition("gauge", "1 for the config in force.", ("hash",)),
-    "gateway_config_last_reload_successful": Definition("gauge", "0 after a config was rejected."),
+    "gateway_draining": Definition("gauge", "1 while the gateway is about to stop.", joined="max"),
+    "gateway_config_info": Definition(
+        "gauge", "1 for the config in force.", ("hash",), joined="max"
+    ),
+    "gateway_config_last_reload_successful": Definition(
+        "gauge", "0 after a config was rejected.", joined="min"
+    ),
     "gateway_config_last_reload_timestamp_seconds": Definition(
-        "gauge", "When a config came into force."
+        "gauge", "When a config came into force.", joined="max"
     ),
     "gateway_config_reloads_total": Definition(
         "counter", "Changes of the config file seen.", ("result",)
     ),
     "gateway_log_dropped_total": Definition("counter", "Log lines lost because nobody took them."),
-    "gateway_event_loop_lag_seconds": Definition("gauge", "How late the event loop last woke."),
-    "gateway_build_info": Definition("gauge", "1 for this version.", ("version", "python")),
+    "gateway_event_loop_lag_seconds": Definition(
+        "gauge", "How late the event loop last woke.", joined="max"
+    ),
+    "gateway_workers_live": Definition("gauge", "Workers that serve, under a supervisor."),
+    "gateway_worker_restarts_total": Definition("counter", "Workers that died and were replaced."),
+    "gateway_build_info": Definition(
+        "gauge", "1 for this version.", ("version", "python"), joined="max"
+    ),
 }
+
+
+_JOINS: Final[dict[str, Callable[[list[float]], float]]] = {"sum": sum, "max": max, "min": min}
 
 
 class Number:
@@ -215,11 +229,29 @@ class Metrics:
 
     def only(self, name: str, *labels: str) -> Number:
         """The one series of an info gauge: earlier ones go."""
-        self.numbers[name].clear()
+        self.clear(name)
         return self.number(name, *labels)
+
+    def add_counts(self, other: "Metrics") -> None:
+        """Takes over what another process counted that is no more; its gauges went with it."""
+        for name, series in other.numbers.items():
+            if METRICS[name].kind == "counter":
+                for labels, number in series.items():
+                    self.number(name, *labels).value += number.value
+        for name, histograms in other.histograms.items():
+            for labels, histogram in histograms.items():
+                own = self.histogram(name, *labels)
+                own.counts = [a + b for a, b in zip(own.counts, histogram.counts, strict=True)]
+                own.sum += histogram.sum
+
+    def clear(self, name: str) -> None:
+        """Forgets a gauge's series: what is still there is about to be measured again."""
+        self.numbers[name].clear()
 
 
 class _Exposition(Collector):
+    """Works beside the loop: it copies each table of series, in one step, before it looks."""
+
     def __init__(self, metrics: Sequence[Metrics]) -> None:
         self._metrics = metrics
 
@@ -234,12 +266,13 @@ class _Exposition(Collector):
         counter = definition.kind == "counter"
         kind = CounterMetricFamily if counter else GaugeMetricFamily
         family = kind(name.removesuffix("_total"), definition.help, labels=definition.labels)
-        sums: dict[Labels, float] = {}
+        values: dict[Labels, list[float]] = {}
         for metrics in self._metrics:
-            for labels, number in metrics.numbers[name].items():
-                sums[labels] = sums.get(labels, 0.0) + number.value
-        for labels, value in sums.items():
-            family.add_metric(labels, value)
+            for labels, number in metrics.numbers[name].copy().items():
+                values.setdefault(labels, []).append(number.value)
+        join = _JOINS[definition.joined]
+        for labels, several in values.items():
+            family.add_metric(labels, join(several))
         return family
 
     def _histograms(self, name: str, definition: Definition) -> Metric:
@@ -247,7 +280,7 @@ class _Exposition(Collector):
         bounds = [*map(str, definition.buckets), "+Inf"]
         sums: dict[Labels, tuple[list[int], float]] = {}
         for metrics in self._metrics:
-            for labels, histogram in metrics.histograms[name].items():
+            for labels, histogram in metrics.histograms[name].copy().items():
                 counts, total = sums.get(labels, ([0] * len(bounds), 0.0))
                 added = [a + b for a, b in zip(counts, histogram.counts, strict=True)]
                 sums[labels] = (added, total + histogram.sum)

@@ -7,6 +7,9 @@ from itertools import count
 from os import urandom
 from typing import Final
 
+import msgspec
+from msgspec import field
+
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
 from gateway.errors import Code
@@ -29,72 +32,40 @@ def _ids() -> Iterator[str]:
 _new_ids: Final = _ids()
 
 
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """One try at one target."""
 
-    __slots__ = (
-        "backend",
-        "chunks",
-        "ended_at",
-        "failure",
-        "first_at",
-        "model",
-        "provider",
-        "started_at",
-        "status",
-    )
-
-    def __init__(self, backend: str, provider: str, model: str) -> None:
-        self.backend = backend
-        self.provider = provider
-        self.model = model  # the backend's name for it
-        self.started_at = time.monotonic()
-        self.first_at: float | None = None  # first content
-        self.ended_at = 0.0
-        self.chunks = 0  # events of a stream
-        self.failure: Code | None = None
-        self.status: int | None = None  # the backend's
+    backend: str
+    provider: str
+    model: str  # the backend's name for it
+    started_at: float = field(default_factory=time.monotonic)
+    first_at: float | None = None  # first content
+    ended_at: float = 0.0
+    chunks: int = 0  # events of a stream
+    failure: Code | None = None
+    status: int | None = None  # the backend's
 
 
-class Record:
-    __slots__ = (
-        "attempts",
-        "client_id",
-        "code",
-        "config",
-        "ended_at",
-        "id",
-        "key",
-        "model",
-        "operation",
-        "outcome",
-        "sent_bytes",
-        "started_at",
-        "status",
-        "stream",
-        "tenant",
-        "usage",
-        "waited_s",
-    )
+class Record(msgspec.Struct, eq=False):
+    """All times are monotonic seconds."""
 
-    def __init__(self, operation: Operation | None) -> None:
-        self.id = next(_new_ids)
-        self.operation = operation  # None: nothing that we know
-        self.started_at = time.monotonic()  # as all times here; the request has been read
-        self.client_id: str | None = None  # the client's label for it
-        self.model = OTHER  # a configured name, or OTHER
-        self.tenant = ""
-        self.key = ""
-        self.config = ""
-        self.stream = False
-        self.attempts: list[Attempt] = []
-        self.status = 0
-        self.code: Code | None = None
-        self.outcome = Outcome.ERROR
-        self.usage: Usage | None = None
-        self.waited_s = 0.0  # for upstream sockets
-        self.sent_bytes = 0
-        self.ended_at = 0.0
+    operation: Operation | None  # None: nothing that we know
+    tenant: str = ""
+    key: str = ""
+    client_id: str | None = None  # the client's label for it
+    config: str = ""
+    id: str = field(default_factory=_new_ids.__next__)
+    started_at: float = field(default_factory=time.monotonic)  # the request has been read
+    model: str = OTHER  # a configured name, or OTHER
+    stream: bool = False
+    attempts: list[Attempt] = []
+    status: int = 0
+    code: Code | None = None
+    outcome: Outcome = Outcome.ERROR
+    usage: Usage | None = None
+    waited_s: float = 0.0  # for upstream sockets
+    sent_bytes: int = 0
+    ended_at: float = 0.0
 
     def failed(self, code: Code, status: int) -> None:
         self.code, self.status, self.outcome = code, status, Outcome.ERROR

@@ -5,9 +5,9 @@ from typing import Final
 import msgspec
 
 from gateway.errors import SITUATIONS, Code
-from gateway.telemetry.logs import Log
+from gateway.telemetry.logs import Log, shown
 from gateway.telemetry.metrics import Histogram, Metrics, Number
-from gateway.telemetry.record import Attempt, Outcome, Record
+from gateway.telemetry.record import OTHER, Attempt, Outcome, Record
 
 
 class _Line(msgspec.Struct, omit_defaults=True, gc=False):
@@ -50,6 +50,7 @@ class _FailedAttempt(msgspec.Struct, omit_defaults=True, gc=False):
     status: int | None = None
 
 
+MAX_KEYS: Final = 200  # with series of their own; further ones share OTHER
 _STATUS_CLASSES: Final = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 
@@ -66,7 +67,7 @@ class _Requests:
 class _Attempts:
     """The series of one operation, backend and model."""
 
-    __slots__ = ("complete", "duration", "first", "gap", "input", "output", "total_in", "total_out")
+    __slots__ = ("complete", "duration", "first", "gap", "input", "output")
 
     def __init__(
         self, metrics: Metrics, operation: str, provider: str, backend: str, model: str
@@ -82,8 +83,16 @@ class _Attempts:
         )
         self.input = metrics.histogram("gen_ai_client_token_usage", *labels, "input")
         self.output = metrics.histogram("gen_ai_client_token_usage", *labels, "output")
-        self.total_in = metrics.number("gateway_usage_tokens_total", model, "input")
-        self.total_out = metrics.number("gateway_usage_tokens_total", model, "output")
+
+
+class _Usage:
+    """The series of one key."""
+
+    __slots__ = ("input", "output")
+
+    def __init__(self, metrics: Metrics, key: str) -> None:
+        self.input = metrics.number("gateway_usage_tokens_total", key, "input")
+        self.output = metrics.number("gateway_usage_tokens_total", key, "output")
 
 
 class Sink:
@@ -91,7 +100,8 @@ class Sink:
         self.metrics = metrics
         self.log = log
         self._requests: dict[tuple[str, str], _Requests] = {}
-        self._attempts: dict[tuple[str, str, str], _Attempts] = {}
+        self._attempts: dict[tuple[str, str, str, str], _Attempts] = {}
+        self._usage: dict[str, _Usage] = {}
         self._overhead: Histogram = metrics.histogram("gateway_overhead_seconds", "total")
         self._open = metrics.number("gateway_open_exchanges")
         self._streams = metrics.number("gateway_open_streams")
@@ -140,7 +150,13 @@ class Sink:
             self._log(record, operation, duration_s)
 
     def _tell_attempts(self, record: Record, operation: str) -> None:
+        before: Attempt | None = None
         for attempt in record.attempts:
+            if before is not None:
+                self.metrics.number(
+                    "gateway_fallbacks_total", before.backend, attempt.backend
+                ).value += 1
+            before = attempt
             series = self._series_of(attempt, record, operation)
             duration_s = attempt.ended_at - attempt.started_at
             if attempt.failure is None:
@@ -148,7 +164,7 @@ class Sink:
                 series.duration.observe(duration_s)
             else:
                 self._tell_failure(record, attempt, operation, duration_s)
-            if attempt.first_at is not None:
+            if attempt.first_at is not None and record.stream:
                 series.first.observe(attempt.first_at - attempt.started_at)
                 if attempt.chunks > 1:
                     gap_s = (attempt.ended_at - attempt.first_at) / (attempt.chunks - 1)
@@ -158,11 +174,17 @@ class Sink:
             series = self._series_of(record.attempts[-1], record, operation)
             series.input.observe(usage.input)
             series.output.observe(usage.output)
-            series.total_in.value += usage.input
-            series.total_out.value += usage.output
+            total = self._usage.get(record.key) or self._usage_of(record.key)
+            total.input.value += usage.input
+            total.output.value += usage.output
+
+    def _usage_of(self, key: str) -> _Usage:
+        name = key if len(self._usage) < MAX_KEYS else OTHER
+        usage = self._usage[name] = self._usage.get(name) or _Usage(self.metrics, name)
+        return usage
 
     def _series_of(self, attempt: Attempt, record: Record, operation: str) -> _Attempts:
-        key = (operation, attempt.backend, record.model)
+        key = (operation, attempt.provider, attempt.backend, record.model)
         series = self._attempts.get(key)
         if series is None:
             series = self._attempts[key] = _Attempts(
@@ -183,12 +205,11 @@ class Sink:
             record.model,
             code.value,
         ).observe(duration_s)
-        if attempt.first_at is not None:
+        if attempt.first_at is not None and record.stream:
+            cause = record.code or code  # the gateway's own reason, where it has ended the stream
             metrics.number(
-                "gateway_streams_interrupted_total", attempt.backend, code.value
+                "gateway_streams_interrupted_total", attempt.backend, cause.value
             ).value += 1
-        if attempt is not record.attempts[0]:
-            metrics.number("gateway_fallbacks_total", record.model, attempt.backend).value += 1
         if code is not Code.CLIENT_CLOSED and self.log.wants("warning"):
             self.log.struct(
                 _FailedAttempt(
@@ -198,9 +219,9 @@ class Sink:
                     id=record.id,
                     model=record.model,
                     backend=attempt.backend,
-                    target=attempt.model,
+                    target=shown(attempt.model),
                     code=code.value,
-                    duration_s=round(duration_s, 6),
+                    duration_s=_micros(duration_s),
                     status=attempt.status,
                 )
             )
@@ -218,19 +239,17 @@ class Sink:
                 operation=operation,
                 model=record.model,
                 status=record.status,
-                outcome=record.outcome.value,
-                duration_s=round(duration_s, 6),
+                outcome=record.outcome,
+                duration_s=_micros(duration_s),
                 tenant=record.tenant,
                 key=record.key,
                 client_id=record.client_id,
                 stream=record.stream,
                 backend="" if last is None else last.backend,
-                target="" if last is None else last.model,
+                target="" if last is None else shown(last.model),
                 attempts=len(record.attempts),
-                first_content_s=None
-                if first_at is None
-                else round(first_at - record.started_at, 6),
-                overhead_s=round(duration_s - record.waited_s, 6) if record.attempts else 0.0,
+                first_content_s=None if first_at is None else _micros(first_at - record.started_at),
+                overhead_s=_micros(duration_s - record.waited_s) if record.attempts else 0.0,
                 input_tokens=None if usage is None else usage.input,
                 output_tokens=None if usage is None else usage.output,
                 sent_bytes=record.sent_bytes,
@@ -241,9 +260,18 @@ class Sink:
         )
 
 
+def _micros(seconds: float) -> float:
+    """Seconds to the microsecond; round() would spell the number out to do so."""
+    return int(seconds * 1e6) / 1e6
+
+
 def _status_class(record: Record) -> str:
+    """An answer that failed behind its head counts as what went wrong, not as the 200 it began."""
     if record.outcome is Outcome.CANCELLED:
         return "cancelled"
-    if record.status == 429:
+    status = record.status
+    if record.outcome is Outcome.ERROR and record.code is not None and status < 400:
+        status = SITUATIONS[record.code].status
+    if status == 429:
         return "429"
-    return _STATUS_CLASSES.get(record.status // 100, "5xx")
+    return _STATUS_CLASSES.get(status // 100, "5xx")

@@ -5,6 +5,7 @@ after an answer's end, costs the connection.
 """
 
 import asyncio
+import select
 from typing import Final, Protocol, cast
 
 import httptools
@@ -14,16 +15,18 @@ from gateway.sweep import NEVER
 from gateway.upstream.reply import Reply
 from gateway.wire.http import Headers
 
-MAX_HEAD: Final = 64 * 1024  # bytes of an answer's head
+MAX_BARE: Final = 64 * 1024  # bytes of an answer without any of its body: head, trailers
 MAX_LINES: Final = 200
 MAX_INTERIM: Final = 8  # 1xx answers before the real one
 WRITE_HIGH: Final = 128 * 1024
 _FRAMING: Final = (b"content-length", b"transfer-encoding")
+_VERSIONS: Final = ("1.1", "1.0")
 
 
 class Home(Protocol):
     """The pool, as far as a connection needs it."""
 
+    def opened(self, connection: "Connection") -> None: ...
     def idle(self, connection: "Connection") -> None: ...
     def gone(self, connection: "Connection") -> None: ...
 
@@ -35,23 +38,39 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._reply: Reply | None = None
         self._headers: Headers = []
-        self._head_bytes = 0
+        self._bare = 0
         self._interim = 0
         self._status = 0
         self._until_close = False
         self._fault: Code | None = None
         self._room: asyncio.Future[None] | None = None
         self._paused = False
+        self._owes = False  # the request's body is still on its way
+        self._news = select.poll()
         self.alive = False
         self.uses = 0  # answers begun on it
-        self.due_at = NEVER  # when it has been idle for too long
+        self.due_at = NEVER  # when an answer, or being asked again, takes too long
 
     # ---- for the pool and the reply
 
-    def send(self, reply: Reply, data: bytes) -> None:
+    @property
+    def quiet(self) -> bool:
+        """Nothing has come since its last answer: no end, no byte that nobody asked for.
+
+        The kernel is asked (0.25 µs), for what has come but was not read yet.
+        """
+        return self.alive and not self._news.poll(0)
+
+    def send(self, reply: Reply, data: bytes, due_at: float, *, more: bool = False) -> None:
+        """more: the rest of the request follows by write(), and sent() says that it was all."""
+        if not self.alive:  # it was lost between being made and being used
+            reply.fail(Code.UPSTREAM_RESET)
+            return
         self._reply = reply
+        self._owes = more
+        self.due_at = due_at
         self.uses += 1
-        self._head_bytes = self._interim = 0
+        self._bare = self._interim = 0
         reply.carrier = self
         self._transport.write(data)
 
@@ -63,13 +82,16 @@ class Connection(asyncio.Protocol):
         while self._room is not None:
             await asyncio.shield(self._room)
 
+    def sent(self) -> None:
+        self._owes = False
+
     def pause(self) -> None:
-        if self.alive and not self._paused:
+        if self.alive and not self._paused and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        if self.alive and self._paused:
+        if self.alive and self._paused and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
 
@@ -90,14 +112,19 @@ class Connection(asyncio.Protocol):
 
     def overdue(self, now: float) -> None:
         self.due_at = NEVER
-        self.close()
+        if self._reply is None:
+            self.close()
+        else:
+            self._reply.overdue(now)
 
     # ---- the transport's calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._news.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self.alive = True
+        self._home.opened(self)
 
     def data_received(self, data: bytes) -> None:
         reply = self._reply
@@ -105,12 +132,15 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         reply.touched = True
-        if not reply.status:
-            self._head_bytes += len(data)
+        held = reply.held
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fault = Code.PROTOCOL_ERROR
+        if reply.held == held:
+            self._bare += len(data)
+            if self._bare > MAX_BARE:
+                self._fault = Code.PROTOCOL_ERROR
         if self._fault is not None:
             fault, self._fault = self._fault, None
             if reply.complete:  # something followed the answer: it stands, the connection does not
@@ -119,8 +149,6 @@ class Connection(asyncio.Protocol):
             else:
                 self._reply = reply
                 reply.fail(fault)
-        elif not reply.status and self._head_bytes > MAX_HEAD:
-            reply.fail(Code.PROTOCOL_ERROR)
         else:
             reply.flush()
 
@@ -159,7 +187,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         reply = self._reply
         if reply is None or reply.status:
-            return  # trailers are read past; llhttp bounds them by what one read can hold
+            return  # trailers are read past
         self._headers.append((name.lower(), value))
         if len(self._headers) > MAX_LINES:
             self._fault = Code.PROTOCOL_ERROR
@@ -174,19 +202,26 @@ class Connection(asyncio.Protocol):
             if self._interim > MAX_INTERIM or status < 100 or status == 101:
                 self._fault = Code.PROTOCOL_ERROR
             return
+        if status > 599 or self._parser.get_http_version() not in _VERSIONS:
+            self._fault = Code.PROTOCOL_ERROR
+        framed = self._framed()
+        self._until_close = not framed and status not in (204, 304)
+        if self._fault is None:
+            reply.begun(status, self._headers)
+
+    def _framed(self) -> bool:
+        """Whether the head says where its body ends; sets the fault if that can be read twice."""
         framings = 0
         for name, value in self._headers:
             if name in _FRAMING:
                 framings += 1
-                if name == b"transfer-encoding" and value.lower() != b"chunked":
+                if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
                     self._fault = Code.PROTOCOL_ERROR
-            elif name == b"content-encoding" and value.lower() != b"identity":
+            elif name == b"content-encoding" and value.strip().lower() != b"identity":
                 self._fault = Code.BAD_RESPONSE  # identity is all we asked for: nothing inflates
-        if framings > 1 or status > 599:
+        if framings > 1:
             self._fault = Code.PROTOCOL_ERROR
-        self._until_close = not framings and status not in (204, 304)
-        if self._fault is None:
-            reply.begun(status, self._headers)
+        return framings > 0
 
     def on_body(self, data: bytes) -> None:
         if self._reply is not None:
@@ -201,7 +236,9 @@ class Connection(asyncio.Protocol):
         reply.carrier = None
         if self._paused:
             self.resume()
-        if self._parser.should_keep_alive() and not self._until_close:
+        if self._owes:
+            self.abort()  # what it would read next is the rest of this request
+        elif self._parser.should_keep_alive() and not self._until_close:
             self._home.idle(self)
         else:
             self.close()

@@ -8,8 +8,9 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Code
@@ -35,22 +36,31 @@ class Timeouts:
     total_s: float
 
 
-@dataclass(frozen=True, slots=True)
 class WireRequest:
-    """Bytes ready for a socket."""
+    """Bytes ready for a socket. No dataclass: its repr must never show them."""
 
-    head: bytes = field(repr=False)  # up to and with the blank line; holds the credential
-    body: bytes | AsyncIterator[bytes] = field(repr=False)
-    chunked: bool = False  # the body comes in parts of unknown length
+    __slots__ = ("body", "chunked", "head")
+
+    def __init__(
+        self, head: bytes, body: bytes | AsyncGenerator[bytes, None], *, chunked: bool = False
+    ) -> None:
+        self.head = head  # up to and with the blank line; holds the credential
+        self.body = body
+        self.chunked = chunked  # the body comes in parts of unknown length
 
 
 def tcp(host: str, port: int, context: ssl.SSLContext | None) -> Dial:
     """Dials by name: each new connection resolves anew and tries the addresses in turn."""
 
     async def dial(factory: Callable[[], Connection]) -> object:
-        return await asyncio.get_running_loop().create_connection(
-            factory, host, port, ssl=context, server_hostname=host if context else None
-        )
+        try:
+            return await asyncio.get_running_loop().create_connection(
+                factory, host, port, ssl=context, server_hostname=host if context else None
+            )
+        except ConnectionResetError as error:
+            if context is None:
+                raise
+            raise ssl.SSLError("hung up on within the handshake") from error
 
     return dial
 
@@ -71,11 +81,15 @@ class Pool:
 
     # ---- places
 
-    async def enter(self) -> None:
-        """A place among the requests in flight; leave() gives it back. Raises UpstreamDown."""
-        if self.in_flight < self.max_in_flight:
+    def enter(self) -> bool:
+        """Takes a place among the requests in flight, if one is free; leave() gives it back."""
+        free = self.in_flight < self.max_in_flight
+        if free:
             self.in_flight += 1
-            return
+        return free
+
+    async def queue(self) -> None:
+        """Waits for a place. Raises UpstreamDown when none comes free in time."""
         if len(self._queue) >= MAX_QUEUED:
             raise UpstreamDown(Code.NO_UPSTREAM)
         place = asyncio.get_running_loop().create_future()
@@ -94,18 +108,17 @@ class Pool:
 
     def leave(self, reply: Reply | None) -> None:
         """The exchange is done with reply, read to its end or not."""
-        if reply is not None:
-            self._sweep.forget(reply)
+        if reply is not None and reply.carrier is not None:
             reply.close()
         self._vacate()
 
     def _vacate(self) -> None:
-        while self._queue:
+        self.in_flight -= 1
+        while self._queue and self.in_flight < self.max_in_flight:
             place = self._queue.popleft()
             if not place.done():
+                self.in_flight += 1
                 place.set_result(None)
-                return
-        self.in_flight -= 1
 
     # ---- a request
 
@@ -118,28 +131,24 @@ class Pool:
         body = request.body
         connection = self._warm() if isinstance(body, bytes) else None
         while True:
-            now = time.monotonic()
             if connection is None:
-                connection = await self._cold(min(timeouts.connect_s, deadline_at - now))
-                now = time.monotonic()
+                connection = await self._cold(timeouts.connect_s, deadline_at)
             fresh = connection.uses == 0
-            reply = Reply(now + timeouts.first_content_s, deadline_at)
-            self._sweep.watch(reply)
+            reply = Reply(deadline_at)
+            due_at = min(time.monotonic() + timeouts.first_content_s, deadline_at)
             try:
                 if isinstance(body, bytes):
-                    connection.send(reply, request.head + body)
+                    connection.send(reply, request.head + body, due_at)
+                    await reply.head()
                 else:
-                    connection.send(reply, request.head)
+                    connection.send(reply, request.head, due_at, more=True)
                     await self._upload(connection, reply, body, request.chunked, timeouts)
-                await reply.head()
                 return reply
             except UpstreamDown as down:
-                self._sweep.forget(reply)
                 if fresh or reply.touched or down.code is not Code.UPSTREAM_RESET:
                     raise
-                connection = None
+                connection = None  # it was stale
             except BaseException:
-                self._sweep.forget(reply)
                 reply.close()
                 raise
 
@@ -147,46 +156,62 @@ class Pool:
         self,
         connection: Connection,
         reply: Reply,
-        body: AsyncIterator[bytes],
+        body: AsyncGenerator[bytes, None],
         chunked: bool,
         timeouts: Timeouts,
     ) -> None:
-        """Sends a body as it comes; an answer that comes first ends it."""
-        async for data in body:
-            await connection.write(chunk(data) if chunked else data)
-            if reply.status or reply.failure is not None:
-                return
-            reply.renew(timeouts.first_content_s, Code.FIRST_TOKEN_TIMEOUT)
-        if chunked:
-            await connection.write(LAST_CHUNK)
+        """Sends a body as it comes, until the head of an answer does, be it early."""
+
+        async def send() -> None:
+            async with aclosing(body):
+                async for data in body:
+                    await connection.write(chunk(data) if chunked else data)
+                    reply.renew(timeouts.first_content_s, Code.FIRST_TOKEN_TIMEOUT)
+            if chunked:
+                await connection.write(LAST_CHUNK)
+            connection.sent()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(send())
+                await reply.head()
+                sending.cancel()
+        except BaseExceptionGroup as failures:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from None  # a group with an error forgets this
+            raise failures.exceptions[0] from None
 
     # ---- connections
 
     def _warm(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            self._sweep.forget(connection)
-            if connection.alive:
+            if connection.quiet:
                 return connection
+            connection.abort()
         return None
 
-    async def _cold(self, timeout_s: float) -> Connection:
+    async def _cold(self, timeout_s: float, deadline_at: float) -> Connection:
         made: list[Connection] = []
 
         def factory() -> Connection:
             made.append(Connection(self))
             return made[-1]
 
+        left_s = deadline_at - time.monotonic()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(min(timeout_s, left_s)):
                 await self._dial(factory)
-        except TimeoutError:
-            raise UpstreamDown(Code.CONNECT_TIMEOUT) from None
-        except (ssl.SSLError, ssl.CertificateError):
-            raise UpstreamDown(Code.TLS_ERROR) from None
-        except OSError:
-            raise UpstreamDown(Code.CONNECT_FAILED) from None
+        except (OSError, UnicodeError, asyncio.CancelledError) as error:
+            for connection in made:
+                connection.abort()  # made, and at that moment too late
+            late = Code.CONNECT_TIMEOUT if timeout_s < left_s else Code.TOTAL_TIMEOUT
+            raise _undialled(error, late) from None
         return made[-1]
+
+    def opened(self, connection: Connection) -> None:
+        self._sweep.watch(connection)
 
     def idle(self, connection: Connection) -> None:
         if self._closed:
@@ -194,7 +219,6 @@ class Pool:
             return
         connection.due_at = time.monotonic() + IDLE_S
         self._idle.append(connection)
-        self._sweep.watch(connection)
 
     def gone(self, connection: Connection) -> None:
         self._sweep.forget(connection)
@@ -206,3 +230,16 @@ class Pool:
         self._closed = True
         for connection in list(self._idle):
             connection.close()
+
+
+def _undialled(error: BaseException, late: Code) -> BaseException:
+    """What a dial's failure means; what is no failure, as it is."""
+    match error:
+        case TimeoutError():
+            return UpstreamDown(late)
+        case ssl.SSLError():
+            return UpstreamDown(Code.TLS_ERROR)
+        case OSError() | UnicodeError():  # the latter from names that no resolver takes
+            return UpstreamDown(Code.CONNECT_FAILED)
+        case _:
+            return error

@@ -1,18 +1,21 @@
 """A backend's answer as it comes: first its head, then its body, awaited whole or pushed on.
 
 Pushing is the hot way: every read goes straight to a receiver, no task wakes for it. Each wait is
-bounded: `due_at` is renewed with progress, `deadline_at` is not.
+bounded: the carrier's `due_at` is renewed with progress, `deadline_at` is not.
 """
 
 import asyncio
+import math
 import time
 from typing import Final, Protocol
 
+import msgspec
+
 from gateway.errors import Code
-from gateway.sweep import NEVER
 from gateway.wire.http import Headers, first
 
 MAX_HELD: Final = 256 * 1024  # bytes of a body held before somebody takes them
+TAIL_S: Final = 0.25  # for the last chunk's mark to come after an answer's last event
 
 
 class UpstreamDown(Exception):
@@ -34,42 +37,28 @@ class Receiver(Protocol):
 class Carrier(Protocol):
     """The connection, as far as a reply needs it."""
 
+    due_at: float  # when the wait that is going on is over
+
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def abort(self) -> None: ...
 
 
-class Reply:
-    __slots__ = (
-        "_parts",
-        "_receiver",
-        "_waiter",
-        "carrier",
-        "complete",
-        "deadline_at",
-        "due_at",
-        "failure",
-        "headers",
-        "held",
-        "late",
-        "status",
-        "touched",
-    )
-
-    def __init__(self, due_at: float, deadline_at: float) -> None:
-        self.status = 0  # 0 until the head has come
-        self.headers: Headers = []
-        self.complete = False
-        self.failure: Code | None = None
-        self.touched = False  # something of the answer has come
-        self.carrier: Carrier | None = None  # None again once the body is complete
-        self.deadline_at = deadline_at
-        self.due_at = min(due_at, deadline_at)
-        self.late = Code.FIRST_TOKEN_TIMEOUT  # what a missed due_at means now
-        self.held = 0  # bytes waiting to be taken
-        self._parts: list[bytes] = []
-        self._receiver: Receiver | None = None
-        self._waiter: asyncio.Future[None] | None = None
+class Reply(msgspec.Struct, eq=False):
+    deadline_at: float
+    status: int = 0  # 0 until the head has come
+    headers: Headers = []
+    complete: bool = False
+    failure: Code | None = None
+    touched: bool = False  # something of the answer has come
+    carrier: Carrier | None = None  # None again once the body is complete
+    spent: bool = False  # all that matters of it has come; at most its framing is missing
+    late: Code = Code.FIRST_TOKEN_TIMEOUT  # what a missed due_at means now
+    held: int = 0  # bytes waiting to be taken
+    _patience_s: float = math.inf  # the last that renew() was given
+    _parts: list[bytes] = []
+    _receiver: Receiver | None = None
+    _waiter: asyncio.Future[None] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         return first(self.headers, name)
@@ -106,24 +95,37 @@ class Reply:
     def renew(self, seconds: float, late: Code) -> None:
         """Progress was made: the next may take so long."""
         self.late = late
-        self.due_at = min(time.monotonic() + seconds, self.deadline_at)
+        self._patience_s = seconds
+        if self.carrier is not None:
+            self.carrier.due_at = min(time.monotonic() + seconds, self.deadline_at)
 
     def close(self) -> None:
-        """Nobody wants the rest: the backend is hung up on, so that it stops generating."""
+        """Nobody wants the rest: the backend is hung up on, so that it stops generating.
+
+        Unless nothing but the end of the framing is missing: that may still come, for a moment,
+        so that the connection can be used again.
+        """
         self._receiver = None
         self._parts.clear()
-        if self.carrier is not None:
+        if self.carrier is None:
+            return
+        if self.spent:
+            self.carrier.resume()
+            self._receiver = _Tail(self.carrier)
+            self.renew(TAIL_S, Code.IDLE_TIMEOUT)
+        else:
             self.carrier.abort()
 
     def pause(self) -> None:
         """The client does not keep up: that is not the backend's idleness."""
-        self.due_at = self.deadline_at
         if self.carrier is not None:
+            self.carrier.due_at = self.deadline_at
             self.carrier.pause()
 
     def resume(self) -> None:
         if self.carrier is not None:
             self.carrier.resume()
+            self.renew(self._patience_s, self.late)
 
     # ---- for the connection
 
@@ -156,7 +158,6 @@ class Reply:
             self.flush()
 
     def overdue(self, now: float) -> None:
-        self.due_at = NEVER
         self.fail(Code.TOTAL_TIMEOUT if now >= self.deadline_at else self.late)
 
     # ---- waiting
@@ -183,3 +184,16 @@ class Reply:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+
+class _Tail:
+    """What may follow an answer's last event: nothing but the end of its framing."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier = carrier
+
+    def received(self, data: bytes) -> None:
+        self._carrier.abort()
+
+    def ended(self, failure: Code | None) -> None:
+        pass

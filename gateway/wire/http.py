@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 Headers = list[tuple[bytes, bytes]]  # lower-case names, in the order they came
+Fields = dict[bytes, bytes]  # the same where a name stands once, or the last of it counts
 
 
 class RequestHead:
@@ -16,7 +17,7 @@ class RequestHead:
     __slots__ = ("headers", "length", "method", "path", "query")
 
     def __init__(
-        self, method: bytes, path: bytes, query: bytes, headers: Headers, length: int | None
+        self, method: bytes, path: bytes, query: bytes, headers: Fields, length: int | None
     ) -> None:
         self.method = method
         self.path = path
@@ -25,7 +26,7 @@ class RequestHead:
         self.length = length  # bytes of the body; None when it comes in chunks
 
     def header(self, name: bytes) -> bytes | None:
-        return first(self.headers, name)
+        return self.headers.get(name)
 
 
 def first(headers: Headers, name: bytes) -> bytes | None:

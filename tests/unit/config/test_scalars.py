@@ -18,7 +18,22 @@ def test_whole_numbers(text: str, value: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "4.0", "1e3", "010", "0x10", "0o7", "0b1", "1_000", "1:30", "yes", "٣", "1 ", "--1", "true"],
+    [
+        "",
+        "4.0",
+        "1e3",
+        "010",
+        "0x10",
+        "0o7",
+        "0b1",
+        "1_000",
+        "1:30",
+        "yes",
+        "٣",
+        "1 ",
+        "--1",
+        "true",
+    ],
 )
 def test_what_is_no_whole_number(text: str) -> None:
     with pytest.raises(Wrong, match="must be a whole number"):
@@ -68,9 +83,9 @@ def test_bounds_are_told(kind: inspect.IntType, text: str, message: str) -> None
 
 
 def test_an_open_bound_is_told() -> None:
-    with pytest.raises(Wrong, match="^must be more than 0$"):
+    with pytest.raises(Wrong, match=r"^must be more than 0$"):
         scalars.number("0", inspect.FloatType(gt=0))
-    with pytest.raises(Wrong, match="^must be at most 1$"):
+    with pytest.raises(Wrong, match=r"^must be at most 1$"):
         scalars.number("1.5", inspect.FloatType(le=1))
 
 
@@ -90,7 +105,7 @@ def test_booleans() -> None:
 def test_a_word_is_one_of_its_set() -> None:
     kind = inspect.LiteralType(values=("a", "b"))
     assert scalars.word("a", kind) == "a"
-    with pytest.raises(Wrong, match="^must be one of a, b$"):
+    with pytest.raises(Wrong, match=r"^must be one of a, b$"):
         scalars.word("c", kind)
 
 

@@ -38,12 +38,14 @@ class Caller:
             return await reader.read()
         finally:
             writer.close()
+            await writer.wait_closed()
 
 
 @asynccontextmanager
 async def simulated(**settings: float | None) -> AsyncIterator[Caller]:
     fields = QUICK | settings
-    server = await serve("127.0.0.1", 0, Simulated(**fields))  # type: ignore[arg-type]
+    vendor = factory(Simulated(**fields))  # type: ignore[arg-type]  # fields by name
+    server = await asyncio.get_running_loop().create_server(vendor, "127.0.0.1", 0)
     caller = Caller(server.sockets[0].getsockname()[1])
     try:
         yield caller
@@ -51,6 +53,9 @@ async def simulated(**settings: float | None) -> AsyncIterator[Caller]:
         await caller.openai.close()
         await caller.anthropic.close()
         server.close()
+        for connection in list(vendor.connections):
+            connection.abort()
+        await asyncio.sleep(0)
 
 
 def post(path: bytes, body: bytes, method: bytes = b"POST") -> bytes:
@@ -260,6 +265,7 @@ async def test_a_stalled_stream_stays_open_and_silent() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(1), 0.2)
         writer.close()
+        await writer.wait_closed()
     assert told.count(b'"delta":{"content":"') == 3
 
 
@@ -296,11 +302,20 @@ async def test_a_client_that_reads_slowly_gets_all() -> None:
         writer.write(streaming())
         answer = await reader.read()
         writer.close()
+        await writer.wait_closed()
     assert answer.count(b'"delta":{"content":"') == 60_000
     assert answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
 
 
-# ---- in the house
+# ---- where it stands
+
+
+@looped
+async def test_it_stands_on_a_socket_of_its_own() -> None:
+    server = await serve("127.0.0.1", 0, Simulated(first_content_s=0, tokens=8))
+    caller = Caller(server.sockets[0].getsockname()[1])
+    assert b" 200 OK" in await caller.raw(post(b"/v1/completions", b"{}"))
+    server.close()
 
 
 @looped

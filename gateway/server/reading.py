@@ -1,0 +1,259 @@
+"""The reading side of a client connection: bytes in, requests in their order out (RFC 9112).
+
+llhttp frames the bytes, `framing` refuses what can be read in two ways, the door says what a head
+means. Knows neither answers nor time.
+"""
+
+from collections import deque
+from collections.abc import Coroutine
+from typing import Final, Protocol
+
+import httptools
+import msgspec
+
+from gateway.errors import Code, GatewayError
+from gateway.server import framing
+from gateway.server.body import Body
+from gateway.server.outlet import Outlet
+from gateway.wire.http import Headers, RequestHead
+
+MAX_PIPELINED: Final = 32  # requests read ahead of their turn, then reading pauses
+MAX_AHEAD: Final = 128  # of which one read may bring more, but no more than this
+MAX_SKIPPED: Final = 64 * 1024  # bytes of a refused request's body worth reading to keep alive
+FRAMING_SHARE: Final = 8  # bytes on the wire for each of a body; a chunk of one byte takes six
+
+
+class Admitted(Protocol):
+    """What the door made of a head: how the body is to be read, and what then answers."""
+
+    @property
+    def buffered(self) -> bool: ...  # False: the body is handed on as it comes
+    @property
+    def max_body_bytes(self) -> int: ...
+
+    def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None]:
+        """Finishes outlet in every case but cancellation: then the client has left. Never raises.
+
+        body is bytes if buffered, else a Body.
+        """
+
+
+class Door(Protocol):
+    """What stands behind the way in."""
+
+    def admit(self, head: RequestHead) -> Admitted:
+        """Before the body is read. Raises GatewayError."""
+
+    def refuse(self, head: RequestHead | None, error: GatewayError, outlet: Outlet) -> None:
+        """Tells the client in its own dialect. Finishes outlet."""
+
+
+class Side(Protocol):
+    """The connection, as far as its reader needs it."""
+
+    def proceed(self) -> None:
+        """A turn may be answered now, or its client waits for a 100."""
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class Turn(msgspec.Struct, eq=False):
+    """One request on its way in."""
+
+    head: RequestHead | None = None
+    admitted: Admitted | None = None
+    error: GatewayError | None = None
+    body: Body | None = None
+    held: bytes | bytearray = b""  # of the body, where it is not handed on
+    size: int = 0  # bytes of the body so far
+    wire: int = 0  # bytes that came since the read that brought the head
+    modern: bool = False  # HTTP/1.1
+    whole: bool = False  # the body has been read to its end
+    keep: bool = False  # the connection may serve another request after this one
+    skips: bool = False  # refused, but its body is short: read past it first
+    expects: bool = False  # a 100 before it sends its body
+
+    @property
+    def ready(self) -> bool:
+        return self.whole or self.body is not None or (self.error is not None and not self.skips)
+
+
+class Reader:
+    """llhttp's callbacks, and the requests they have brought."""
+
+    def __init__(self, door: Door, side: Side) -> None:
+        self._door = door
+        self._side = side
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._headers: Headers = []
+        self._head_bytes = 0
+        self.turns: deque[Turn] = deque()  # read, or being read, not yet being answered
+        self.current: Turn | None = None  # its body is still coming
+        self.partial = False  # a request has begun and is not yet whole
+        self.deaf = False  # nothing more is read
+        self.window = 0  # bytes since somebody set it to 0
+
+    def feed(self, data: bytes) -> None:
+        turn = self.current
+        if turn is None:
+            self._head_bytes += len(data)
+        else:
+            turn.wire += len(data)
+        self.window += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserInvalidMethodError:
+            self.refuse(framing.unknown_method())
+        except httptools.HttpParserUpgrade:
+            self.refuse(framing.no_upgrade())
+        except httptools.HttpParserCallbackError as error:
+            self.refuse(_surprise(error))
+        except httptools.HttpParserError as error:
+            self.refuse(GatewayError(Code.BAD_FRAMING, f"not HTTP/1.1: {_words(error)}"))
+        if self.current is None:
+            if self._head_bytes > framing.MAX_LINE + framing.MAX_HEAD:
+                self.refuse(framing.endless(self._url))
+        elif turn is self.current and turn.wire > framing.MAX_HEAD + FRAMING_SHARE * turn.size:
+            self.refuse(GatewayError(Code.BAD_FRAMING, "the chunks are more framing than body"))
+
+    def refuse(self, error: GatewayError) -> None:
+        """What came is no HTTP, or came too slowly: that is said behind what is owed, and last."""
+        if self.deaf:
+            return
+        self.deaf = True
+        current, self.current = self.current, None
+        if current is not None:
+            if current.body is not None:
+                current.body.fail(error)
+            if current not in self.turns:
+                return  # its exchange has begun, and tells
+            self.turns.remove(current)
+        turn = Turn()
+        turn.error = error
+        self.turns.append(turn)
+        self._side.proceed()
+
+    def stop(self) -> None:
+        """Nothing more is read, and nothing is owed."""
+        self.deaf = True
+        self.turns.clear()
+
+    def ended(self) -> None:
+        """The client will send no more: what is not whole by now never will be."""
+        self.deaf = True
+        if self.current is not None and self.current in self.turns:
+            self.turns.remove(self.current)
+
+    # ---- llhttp's calls
+
+    def on_message_begin(self) -> None:
+        self.partial = True
+        self._url = b""
+        self._headers = []
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.current is None and len(self._headers) <= framing.MAX_LINES:
+            # llhttp leaves the spaces after a value, which are no part of it (RFC 9110 5.5).
+            self._headers.append((name.lower(), value.rstrip()))  # trailers are read past
+
+    def on_headers_complete(self) -> None:
+        if self.deaf:
+            return
+        parser = self._parser
+        turn = Turn()
+        try:
+            version = parser.get_http_version()
+            turn.head = head = framing.head(parser.get_method(), self._url, version, self._headers)
+            if version == "1.1":
+                turn.modern = True
+                turn.expects = framing.expects_continue(head)
+            turn.admitted = admitted = self._door.admit(head)
+            if head.length is not None and head.length > admitted.max_body_bytes:
+                raise _too_large(admitted)
+            if not admitted.buffered:
+                turn.body = Body(self._side.pause_reading, self._side.resume_reading)
+        except GatewayError as error:
+            turn.error, turn.expects = error, False
+            turn.skips = turn.head is not None and _short(turn.head)
+        self.current = turn
+        self.turns.append(turn)
+        if turn.body is not None or turn.error is not None or turn.expects:
+            self._side.proceed()
+
+    def on_body(self, data: bytes) -> None:
+        turn = self.current
+        if turn is None or self.deaf:
+            return
+        turn.size += len(data)
+        admitted = turn.admitted
+        if turn.error is not None or admitted is None:
+            return
+        if turn.size > admitted.max_body_bytes:
+            self._overflow(turn, _too_large(admitted))
+        elif turn.body is not None:
+            turn.body.feed(data)
+        elif not turn.held:
+            turn.held = data
+        else:
+            # One array, not a list of parts: chunks of two bytes would weigh twenty times that.
+            if isinstance(turn.held, bytes):
+                turn.held = bytearray(turn.held)
+            turn.held += data
+
+    def _overflow(self, turn: Turn, error: GatewayError) -> None:
+        turn.error = error
+        turn.held = b""
+        if turn.body is not None:
+            turn.body.fail(error)
+        self._side.proceed()
+
+    def on_message_complete(self) -> None:
+        turn, self.current = self.current, None
+        self.partial = False
+        if turn is None or self.deaf:
+            return
+        self._head_bytes = 0
+        turn.whole = True
+        turn.keep = self._parser.should_keep_alive()
+        if turn.body is not None:
+            turn.body.end()
+        ahead = len(self.turns)
+        if ahead >= MAX_PIPELINED:
+            self._side.pause_reading()
+            if ahead > MAX_AHEAD:
+                self.refuse(GatewayError(Code.BAD_FRAMING, "too many requests sent ahead"))
+                return
+        self._side.proceed()
+
+
+def _short(head: RequestHead) -> bool:
+    """Whether its body is read past when it is refused, so that its client keeps the connection.
+
+    One that is expected to be asked for may never come.
+    """
+    length = head.length
+    return length == 0 or (
+        length is not None and length <= MAX_SKIPPED and head.header(b"expect") is None
+    )
+
+
+def _too_large(admitted: Admitted) -> GatewayError:
+    limit = admitted.max_body_bytes
+    return GatewayError(Code.BODY_TOO_LARGE, f"the request body is larger than {limit} bytes")
+
+
+def _words(error: Exception) -> str:
+    """llhttp's reason, which never repeats what the client sent."""
+    return str(error).splitlines()[0][:120]
+
+
+def _surprise(error: httptools.HttpParserCallbackError) -> GatewayError:
+    """A fault of ours within one of llhttp's calls; the cause is for the log."""
+    told = GatewayError(Code.INTERNAL, "the gateway failed on this request")
+    told.__cause__ = error.__context__
+    return told

@@ -1,0 +1,215 @@
+"""Several workers on one address: started, watched, restarted, asked for their numbers.
+
+Each worker is a process of its own that listens on the shared address (SO_REUSEPORT: the kernel
+deals connections out). The supervisor answers no client; it holds the admin port, so that a scrape
+costs no worker's loop more than handing its numbers over.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from gateway.admin import api
+from gateway.app import Ready, bind, url
+from gateway.config.schema import Config
+from gateway.telemetry.link import Beat, Link, Numbers, Started
+from gateway.telemetry.logs import Log
+from gateway.telemetry.metrics import Metrics
+
+START_S: Final = 30.0  # for all workers to be ready
+SILENT_S: Final = 15.0  # a worker that has not been heard of for so long is killed
+BACKOFF_S: Final = (0.1, 0.5, 2.0, 8.0, 30.0)  # before a worker that died is started again
+STEADY_S: Final = 30.0  # a worker that lived so long had a good start
+ANSWER_S: Final = 2.0  # for a worker's numbers
+_BOOT: Final = Path(__file__).resolve().parent / "_boot.py"
+
+
+class Worker:
+    """One place among the workers: the process in it now, and what it has said."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.process: asyncio.subprocess.Process | None = None
+        self.link: Link | None = None
+        self.ready = asyncio.Event()
+        self.last = Beat()
+        self.heard_at = 0.0
+        self.metrics = Metrics()
+        self.told = asyncio.Event()  # its numbers have come
+
+    @property
+    def alive(self) -> bool:
+        return self.ready.is_set() and self.process is not None and self.process.returncode is None
+
+    def signal(self, number: int) -> None:
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(number)
+
+
+class Supervisor:
+    """The parent of all workers. `arguments`: what each is started with."""
+
+    def __init__(self, config: Config, arguments: Sequence[str], log: Log) -> None:
+        self._config = config
+        self._arguments = arguments
+        self._log = log
+        self._workers = [Worker(index) for index in range(config.server.workers)]
+        self._retired = Metrics()  # what workers counted that are no more
+        self._own = Metrics()
+        self._stopping = asyncio.Event()
+
+    async def run(self, ready: Callable[[Ready], None]) -> None:
+        """Until told to stop. Raises OSError when an address is taken or no worker starts."""
+        loop = asyncio.get_running_loop()
+        with bind(self._config.server.listen, shared=True) as place:
+            admin = web.AppRunner(api.build(self), access_log=None)
+            await admin.setup()
+            keeping: list[asyncio.Task[None]] = []
+            try:
+                admin_sock = bind(self._config.admin.listen)
+                await web.SockSite(admin, admin_sock).start()
+                self._signals(loop)
+                address = place.getsockname()[:2]
+                keeping = [loop.create_task(self._keep(one, address)) for one in self._workers]
+                await self._all_ready(keeping)
+                ready(Ready(url(place), url(admin_sock)))
+                watch = loop.create_task(self._watch())
+                await self._stopping.wait()
+                watch.cancel()
+                await asyncio.gather(*keeping)
+            finally:
+                for worker in self._workers:
+                    worker.signal(signal.SIGKILL)
+                for task in keeping:
+                    task.cancel()
+                await admin.cleanup()
+        self._log.say("info", "supervisor_stopped")
+
+    async def _all_ready(self, keeping: "list[asyncio.Task[None]]") -> None:
+        waiting = [asyncio.ensure_future(worker.ready.wait()) for worker in self._workers]
+        try:
+            async with asyncio.timeout(START_S):
+                await asyncio.gather(*waiting)
+        except TimeoutError:
+            raise OSError(0, "the workers did not start") from None
+
+    # ---- one worker
+
+    async def _keep(self, worker: Worker, address: tuple[str, int]) -> None:
+        """Starts a worker, and again whenever it dies, until the supervisor stops."""
+        failures = 0
+        while not self._stopping.is_set():
+            started_at = time.monotonic()
+            code = await self._live(worker, address)
+            self._retire(worker)
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - started_at > STEADY_S:
+                failures = 0
+            pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+            failures += 1
+            self._own.number("gateway_worker_restarts_total").value += 1
+            self._log.say(
+                "error", "worker_died", worker=worker.index, exit_code=code, again_in_s=pause_s
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_s)
+
+    async def _live(self, worker: Worker, address: tuple[str, int]) -> int:
+        """One life of a worker; its exit code."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            where = f"{theirs.fileno()},{address[1]}"
+            worker.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", str(_BOOT), *self._arguments, "--worker", where,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+            )  # fmt: skip
+        worker.heard_at = time.monotonic()
+        worker.link = await Link.on(ours)
+        listening = asyncio.get_running_loop().create_task(self._listen(worker, worker.link))
+        try:
+            return await worker.process.wait()
+        finally:
+            worker.ready.clear()
+            worker.told.set()
+            listening.cancel()
+            worker.link.close()
+
+    async def _listen(self, worker: Worker, link: Link) -> None:
+        async for message in link:
+            worker.heard_at = time.monotonic()
+            match message:
+                case Started():
+                    worker.ready.set()
+                case Beat():
+                    worker.last = message
+                case Numbers():
+                    worker.metrics = message.metrics()
+                    worker.told.set()
+
+    def _retire(self, worker: Worker) -> None:
+        """Its last known counts stay in the sums: a counter never goes back."""
+        self._retired.add_counts(worker.metrics)
+        worker.metrics = Metrics()
+
+    async def _watch(self) -> None:
+        """Kills what no longer answers; `_keep` starts it anew."""
+        while True:
+            await asyncio.sleep(1)
+            for worker in self._workers:
+                if worker.alive and time.monotonic() - worker.heard_at > SILENT_S:
+                    self._log.say("error", "worker_silent", worker=worker.index)
+                    worker.signal(signal.SIGKILL)
+
+    # ---- signals
+
+    def _signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._pass_on, signal.SIGHUP)
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        self._pass_on(signal.SIGTERM)  # the second time they hurry
+
+    def _pass_on(self, number: int) -> None:
+        for worker in self._workers:
+            worker.signal(number)
+
+    # ---- what the admin port asks
+
+    def ready(self) -> tuple[bool, dict[str, object]]:
+        """Ready while at least half of the workers are."""
+        live = sum(worker.alive for worker in self._workers)
+        facts: dict[str, object] = {
+            "workers": len(self._workers),
+            "live": live,
+            "configs": sorted({worker.last.config for worker in self._workers if worker.alive}),
+        }
+        if self._stopping.is_set():
+            return False, {"status": "draining", **facts}
+        good = live * 2 >= len(self._workers) and live > 0
+        return good, {"status": "ready" if good else "degraded", **facts}
+
+    async def metrics(self) -> list[Metrics]:
+        """Everybody's numbers; of a worker that does not answer, the last ones known."""
+        asked = []
+        for worker in self._workers:
+            if worker.alive and worker.link is not None:
+                worker.told.clear()
+                worker.link.ask()
+                asked.append(worker.told.wait())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*asked), ANSWER_S)
+        self._own.number("gateway_workers_live").value = sum(w.alive for w in self._workers)
+        return [self._own, self._retired, *(worker.metrics for worker in self._workers)]

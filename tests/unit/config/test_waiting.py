@@ -1,0 +1,80 @@
+"""What is configured and not yet in effect is told, once for each feature; the rest is not."""
+
+import pytest
+
+from gateway.config import waiting
+from tests.unit.config.reading import SIM, read
+
+KEY = "name: a, tenant: t, key: 0123456789abcdef"
+
+
+def test_what_works_is_not_mentioned() -> None:
+    text = (
+        "server: {workers: 2}\nadmin: {listen: 127.0.0.1:0}\nstore: memory\n"
+        f"keys: [{{{KEY}, models: [demo]}}]\n"
+        "backends: {sim: {provider: simulated, max_in_flight: 3, timeouts: {idle_s: 2}}}\n"
+        "models: {demo: {targets: [{use: sim/a, weight: 2}, {use: sim/b, tier: 2}], "
+        "strategy: weighted, deadline_s: 3, defaults: {a: 1}, force: {b: 2}}}\n"
+        "timeouts: {idle_s: 3}\nlogging: {level: debug}\n"
+    )
+    assert read(text).waiting == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (SIM + "store: redis://host", "store"),
+        (SIM + "on_store_error: {limits: deny}", "on_store_error"),
+        (SIM + "admin: {token: 0123456789abcdef}", "admin.token"),
+        (SIM + "tenants: {t: {limits: {concurrent: 1}}}", "tenants.t.limits"),
+        (SIM + "tenants: {t: {budget: {usd: 1, per: day}}}", "tenants.t.budget"),
+        (SIM + f"keys: [{{{KEY}, limits: {{concurrent: 1}}}}]", "keys[0].limits"),
+        (SIM.replace("simulated", "simulated, limits: {concurrent: 1}"), "backends.sim.limits"),
+        (SIM.replace("simulated", "simulated, circuit: {}"), "backends.sim.circuit"),
+        (SIM.replace("simulated", "simulated, attempts: {max: 2}"), "backends.sim.attempts"),
+        (SIM.replace("simulated", "simulated, cache: {enabled: true}"), "backends.sim.cache"),
+        (SIM + "attempts: {max: 2}", "attempts"),
+        (SIM + "circuit: {open_s: 2}", "circuit"),
+        (SIM + "cache: {enabled: true}", "cache"),
+        (SIM + "prices: {a/b: {input_usd_per_mtok: 1}}", "prices"),
+        (SIM.replace("simulated", "bedrock"), "backends.sim.provider"),
+        *[
+            (
+                SIM.replace("sim/lorem", f"{{targets: [{{use: sim/a}}], {more}}}"),
+                f"models.demo.{key}",
+            )
+            for key, more in (
+                ("attempts", "attempts: 2"),
+                ("strategy", "strategy: sticky"),
+                ("fallbacks", "fallbacks: {any: [x]}"),
+                ("circuit", "circuit: {open_s: 1}"),
+                ("cache", "cache: {enabled: true}"),
+            )
+        ],
+    ],
+)
+def test_what_waits_is_named_with_its_key(text: str, key: str) -> None:
+    if "fallbacks" in key:
+        text = text.replace("models: {", "models: {x: sim/b, ")
+    (sentence,) = read(text).waiting
+    assert sentence.startswith(f"{key}: not in effect yet; ")
+    assert sentence.endswith(".")
+
+
+def test_nothing_asked_for_is_nothing_told() -> None:
+    text = SIM + 'admin: {token: "${T:-}"}\ntenants: {t: {limits: {}}}\nprices: {}\ncache: {}\n'
+    assert read(text).waiting == ()
+
+
+def test_a_feature_is_told_once_however_often_it_is_used() -> None:
+    text = (
+        SIM + f"tenants: {{{', '.join(f't{i}: {{limits: {{concurrent: 1}}}}' for i in range(9))}}}"
+    )
+    (sentence,) = read(text).waiting
+    assert sentence.startswith("tenants.t0.limits and 8 more: not in effect yet; ")
+
+
+def test_every_row_can_be_met() -> None:
+    for row in waiting.ROWS:
+        assert 1 <= len(row.key.split(".")) <= 3
+        assert row.sentence.endswith(".")
