@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
-
 import gateway
 from gateway.admin import api
 from gateway.config.schema import Address, Config, Simulated
@@ -123,11 +121,8 @@ class App:
 
     async def _admin(self, config: Config, stack: AsyncExitStack) -> str:
         """Opens the admin port; its base address."""
-        runner = web.AppRunner(api.build(self), access_log=None, shutdown_timeout=STREAMS_END_S)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
         sock = bind(config.admin.listen)
-        await web.SockSite(runner, sock).start()
+        await stack.enter_async_context(api.opened(self, sock))
         return url(sock)
 
     # ---- what the admin port asks

@@ -15,8 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
-
 from gateway.admin import api
 from gateway.app import Ready, bind, url
 from gateway.config.schema import Config
@@ -70,46 +68,43 @@ class Supervisor:
     async def run(self, ready: Callable[[Ready], None]) -> None:
         """Until told to stop. Raises OSError when an address is taken or no worker starts."""
         loop = asyncio.get_running_loop()
+        keeping: list[asyncio.Task[None]] = []
         with bind(self._config.server.listen, shared=True) as place:
-            admin = web.AppRunner(api.build(self), access_log=None)
-            await admin.setup()
-            keeping: list[asyncio.Task[None]] = []
-            try:
-                admin_sock = bind(self._config.admin.listen)
-                await web.SockSite(admin, admin_sock).start()
-                self._signals(loop)
-                address = place.getsockname()[:2]
-                keeping = [loop.create_task(self._keep(one, address)) for one in self._workers]
-                await self._all_ready(keeping)
-                ready(Ready(url(place), url(admin_sock)))
-                watch = loop.create_task(self._watch())
-                await self._stopping.wait()
-                watch.cancel()
-                await asyncio.gather(*keeping)
-            finally:
-                for worker in self._workers:
-                    worker.signal(signal.SIGKILL)
-                for task in keeping:
-                    task.cancel()
-                await admin.cleanup()
+            admin = bind(self._config.admin.listen)
+            async with api.opened(self, admin):
+                try:
+                    self._signals(loop)
+                    port = place.getsockname()[1]
+                    keeping = [loop.create_task(self._keep(one, port)) for one in self._workers]
+                    await self._all_ready()
+                    ready(Ready(url(place), url(admin)))
+                    watch = loop.create_task(self._watch())
+                    await self._stopping.wait()
+                    watch.cancel()
+                    await asyncio.gather(*keeping)
+                finally:
+                    for worker in self._workers:
+                        worker.signal(signal.SIGKILL)
+                    for task in keeping:
+                        task.cancel()
         self._log.say("info", "supervisor_stopped")
 
-    async def _all_ready(self, keeping: "list[asyncio.Task[None]]") -> None:
-        waiting = [asyncio.ensure_future(worker.ready.wait()) for worker in self._workers]
+    async def _all_ready(self) -> None:
         try:
             async with asyncio.timeout(START_S):
-                await asyncio.gather(*waiting)
+                for worker in self._workers:
+                    await worker.ready.wait()
         except TimeoutError:
-            raise OSError(0, "the workers did not start") from None
+            raise OSError(f"{len(self._workers)} workers did not start in {START_S} s") from None
 
     # ---- one worker
 
-    async def _keep(self, worker: Worker, address: tuple[str, int]) -> None:
+    async def _keep(self, worker: Worker, port: int) -> None:
         """Starts a worker, and again whenever it dies, until the supervisor stops."""
         failures = 0
         while not self._stopping.is_set():
             started_at = time.monotonic()
-            code = await self._live(worker, address)
+            code = await self._live(worker, port)
             self._retire(worker)
             if self._stopping.is_set():
                 return
@@ -124,11 +119,11 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
 
-    async def _live(self, worker: Worker, address: tuple[str, int]) -> int:
+    async def _live(self, worker: Worker, port: int) -> int:
         """One life of a worker; its exit code."""
         ours, theirs = socket.socketpair()
         with theirs:
-            where = f"{theirs.fileno()},{address[1]}"
+            where = f"{theirs.fileno()},{port}"
             worker.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", str(_BOOT), *self._arguments, "--worker", where,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,

@@ -99,6 +99,13 @@ class Gateway:
             self._folder.cleanup()
         assert self.exit_code == 0, text[-3000:]
 
+    def discard(self) -> None:
+        """After a gateway that was killed: its files."""
+        self.log.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self._folder.cleanup()
+
     # ---- from outside
 
     def connect(self) -> socket.socket:

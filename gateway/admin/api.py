@@ -1,14 +1,17 @@
 """What the admin port answers: health, readiness, metrics."""
 
 import asyncio
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from aiohttp import web
 
 from gateway.telemetry.metrics import Metrics, exposition
 
+SHUTDOWN_S: Final = 0.5  # for a scrape that is under way
 CACHED_S: Final = 1.0  # scrapers that come at once share one exposition
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -34,6 +37,18 @@ def build(house: House) -> web.Application:
         ]
     )
     return app
+
+
+@asynccontextmanager
+async def opened(house: House, sock: socket.socket) -> AsyncIterator[None]:
+    """The admin port, open for as long as the block runs."""
+    runner = web.AppRunner(build(house), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, sock).start()
+        yield
+    finally:
+        await runner.cleanup()
 
 
 class _Answers:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.chat.usage import Usage
-from gateway.dialects.openai import present, read_usage
+from gateway.dialects.openai import read_usage
 from gateway.errors import Code
 from gateway.wire import json, sse
 
@@ -47,8 +47,11 @@ class _Choice(msgspec.Struct, gc=False):
 
 class _Event(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = _NOTHING
-    error: msgspec.Raw = _NOTHING
+    usage: object = None  # null in every event but one, where a vendor is asked for it
+    error: object = None
+
+
+_USUAL: Final = _Event([_Choice()])  # one choice, with more to come, and nothing else to say
 
 
 class _Odd(msgspec.Struct, gc=False):
@@ -128,24 +131,23 @@ class Watch:
             content = self.content or any(_has_content(_opening(one)) for one in data)
         except _UNREADABLE:
             return False
-        if any(map(self._stands_out, events)):
+        telling = [event for event in events if event != _USUAL]
+        if any(map(self._stands_out, telling)):
             return False
         if len(chunk) > json.MONSTER and json.has_monster(chunk):
             return False
         self.content = content
         self.events += len(events)
-        for event in events:
+        for event in telling:
             self._note(event)
         return True
 
     def _stands_out(self, event: _Event) -> bool:
         """Whether an event may end the stream, or not be for the client."""
-        if event.choices is None or event.error is not _NOTHING:
-            return True
-        return event.usage is not _NOTHING and self._withheld(event)
+        return event.choices is None or event.error is not None or self._withheld(event)
 
     def _withheld(self, event: _Event) -> bool:
-        return self._withhold_usage and not event.choices and present(event.usage)
+        return self._withhold_usage and not event.choices and event.usage is not None
 
     def _careful(self, chunk: bytes) -> bytes:
         """Any legal form, event by event, written again in the plain one."""
@@ -196,13 +198,13 @@ class Watch:
                 self.content = True
                 if index >= 0:
                     self._finished.add(index)
-        if event.usage is not _NOTHING and present(event.usage):
-            self.usage = read_usage(event.usage) or self.usage
+        if event.usage is not None:
+            self.usage = read_usage(msgspec.Raw(json.write(event.usage))) or self.usage
 
 
 def _is_error(event: _Event, data: bytes) -> bool:
     """In OpenAI's shape, or in that of older vLLM: {"object":"error","message":...}."""
-    if present(event.error):
+    if event.error is not None:
         return True
     return event.choices is None and bytes(_odd(data).object) == b'"error"'
 

@@ -14,6 +14,8 @@ _LABEL: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 MAX_LABEL: Final = 128
 MAX_NAME_SHOWN: Final = 128  # characters of a model's name in a message
 _PASSED: Final = (b"traceparent", b"tracestate", b"openai-beta")
+# Most requests have none of what is read beside the key.
+_READ: Final = frozenset({b"content-encoding", b"x-request-id", b"x-request-timeout", *_PASSED})
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +46,8 @@ def identify(head: RequestHead, snapshot: Snapshot) -> Caller:
     key = access.identify(
         access.presented(field(b"authorization"), field(b"x-api-key")), snapshot.keys
     )
+    if _READ.isdisjoint(head.headers):
+        return Caller(snapshot, key, None, math.inf, b"")
     encoding = field(b"content-encoding")
     if encoding is not None and encoding.lower() != b"identity":
         raise GatewayError(

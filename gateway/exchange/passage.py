@@ -31,6 +31,8 @@ from gateway.wire.http import RequestHead, printable
 from gateway.wire.multipart import ModelField, MultipartError, boundary
 
 IN_MEMORY: Final = 256 * 1024  # bytes of a form held before its model's name, until disk is used
+# What no backend reads a model's name out of.
+_OPAQUE: Final = (b"application/octet-stream", b"audio/", b"image/", b"video/")
 PIECE: Final = 64 * 1024
 
 
@@ -85,13 +87,15 @@ class Passage:
         self._place = place(self._head, self._prefix)
         if not isinstance(body, bytes):
             await self._upload(body, outlet, draw)
-        elif self._content_type.lower().startswith(b"application/json") and body:
+        elif body and _is_json(self._content_type):
             fields = read_fields(body)
             target, deadline_at = self._target(_named(fields), draw)
             changed = json.write({**fields, "model": target.model_json})
             request = self._request(target, changed, b"content-length: %d\r\n" % len(changed))
             await self._send(target, request, deadline_at, outlet)
         else:
+            if body:
+                self._check_opaque()
             target, deadline_at = self._target(self._place.model, draw)
             length = b"content-length: %d\r\n" % len(body) if body else b""
             await self._send(target, self._request(target, body, length), deadline_at, outlet)
@@ -134,6 +138,8 @@ class Passage:
     async def _upload(self, body: Incoming, outlet: Outlet, draw: float) -> None:
         limit = self._boundary()
         if limit is None or self._operation is Operation.FILES:
+            if limit is None:
+                self._check_opaque()
             target, deadline_at = self._target(self._place.model, draw)
             request = self._streamed(target, body.chunks(), self._head.length)
             await self._send(target, request, deadline_at, outlet)
@@ -146,6 +152,15 @@ class Passage:
                 length += len(name) - len(model)
             request = self._streamed(target, form.renamed(name), length)
             await self._send(target, request, deadline_at, outlet)
+
+    def _check_opaque(self) -> None:
+        """A body that we cannot read must not name a model either: whose would it be?"""
+        if not self._content_type.lower().startswith(_OPAQUE):
+            raise GatewayError(
+                Code.INVALID_BODY,
+                "the content-type must be application/json, multipart/form-data, or binary",
+                param="content-type",
+            )
 
     def _boundary(self) -> bytes | None:
         try:
@@ -212,6 +227,10 @@ class Passage:
             record.outcome = Outcome.COMPLETE
             return None
         return Failure(Code.STREAM_INTERRUPTED if ending is Code.UPSTREAM_RESET else ending)
+
+
+def _is_json(content_type: bytes) -> bool:
+    return content_type.partition(b";")[0].strip().lower() == b"application/json"
 
 
 def _named(fields: json.Fields) -> str | None:

@@ -7,7 +7,7 @@ try, relay, tell. However an exchange ends, it is told once.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Final
 
 from gateway.chat.operation import Operation

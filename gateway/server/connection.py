@@ -93,10 +93,10 @@ class Connection(asyncio.Protocol):
         listening.connections.add(self)
         listening.sweep.watch(self)
         self.due_at = time.monotonic() + listening.settings.header_timeout_s
-        crowd = len(listening.connections)
-        if crowd > listening.max_connections * 5 // 4:
-            self._transport.abort()  # those who are told why are too many already
-        elif crowd > listening.max_connections or listening.draining:
+        crowd, most = len(listening.connections), listening.max_connections
+        if crowd > most + max(8, most // 4):
+            self._transport.abort()  # those who are being told why are too many already
+        elif crowd > most or listening.draining:
             code = Code.DRAINING if listening.draining else Code.OVERLOADED
             self._reader.refuse(
                 GatewayError(code, "no more connections are taken", retry_after_s=1)

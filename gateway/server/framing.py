@@ -35,7 +35,9 @@ _SINGLE: Final = frozenset(
 )
 _CREDENTIALS: Final = (b"authorization", b"x-api-key")
 _NEVER: Final = (b"CONNECT", b"TRACE")
-_DIGITS: Final = frozenset(b"0123456789")
+_IN_HOST: Final = (
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%:[]"  # RFC 3986 3.2.2
+)
 
 
 def head(method: bytes, url: bytes, version: str, headers: Headers) -> RequestHead:
@@ -49,8 +51,12 @@ def head(method: bytes, url: bytes, version: str, headers: Headers) -> RequestHe
     if url[:1] != b"/" or b"#" in url:
         raise GatewayError(Code.BAD_TARGET, "the request target must be a path, as in /v1/models")
     fields = _fields(headers)
-    if b"host" not in fields and version == "1.1":
-        raise GatewayError(Code.BAD_HOST, "the host header is missing")
+    host = fields.get(b"host")
+    if host is None:
+        if version == "1.1":
+            raise GatewayError(Code.BAD_HOST, "the host header is missing")
+    elif host.translate(None, _IN_HOST):
+        raise GatewayError(Code.BAD_HOST, "the host header names no host")
     if b"upgrade" in fields:
         raise no_upgrade()
     length = _framed(fields.get(b"content-length"), fields.get(b"transfer-encoding"), version)
@@ -89,7 +95,7 @@ def _framed(length: bytes | None, encoding: bytes | None, version: str) -> int |
         return None
     if length is None:
         return 0
-    if not length or len(length) > MAX_DIGITS or not _DIGITS.issuperset(length):
+    if not length or len(length) > MAX_DIGITS or not length.isdigit():
         raise GatewayError(Code.BAD_FRAMING, "content-length must be a decimal number")
     return int(length)
 

@@ -143,8 +143,9 @@ class Reader:
     def ended(self) -> None:
         """The client will send no more: what is not whole by now never will be."""
         self.deaf = True
-        if self.current is not None and self.current in self.turns:
-            self.turns.remove(self.current)
+        current = self.current
+        if current is not None and current.error is None and current in self.turns:
+            self.turns.remove(current)
 
     # ---- llhttp's calls
 
@@ -180,6 +181,8 @@ class Reader:
         except GatewayError as error:
             turn.error, turn.expects = error, False
             turn.skips = turn.head is not None and _short(turn.head)
+            # Where this request ends may be read in two ways: nothing behind it is a request.
+            self.deaf = not turn.skips
         self.current = turn
         self.turns.append(turn)
         if turn.body is not None or turn.error is not None or turn.expects:
@@ -208,6 +211,7 @@ class Reader:
     def _overflow(self, turn: Turn, error: GatewayError) -> None:
         turn.error = error
         turn.held = b""
+        self.deaf = True
         if turn.body is not None:
             turn.body.fail(error)
         self._side.proceed()

@@ -35,6 +35,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, home: Home) -> None:
         self._home = home
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._body: list[bytes] = []  # of the read that is being parsed
+        self.on_body = self._body.append  # llhttp's call, and there may be one for each event
         self._parser = httptools.HttpResponseParser(self)
         self._reply: Reply | None = None
         self._headers: Headers = []
@@ -137,6 +139,10 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fault = Code.PROTOCOL_ERROR
+        if self._reply is reply:
+            self._hand_over(reply)
+        else:
+            self._body.clear()  # of an answer that nobody asked for
         if reply.held == held:
             self._bare += len(data)
             if self._bare > MAX_BARE:
@@ -151,6 +157,13 @@ class Connection(asyncio.Protocol):
                 reply.fail(fault)
         else:
             reply.flush()
+
+    def _hand_over(self, reply: Reply) -> None:
+        """What llhttp has gathered of the body is the reply's."""
+        body = self._body
+        if body:
+            reply.append(body[0] if len(body) == 1 else b"".join(body))
+            body.clear()
 
     def eof_received(self) -> bool:
         return False
@@ -223,14 +236,11 @@ class Connection(asyncio.Protocol):
             self._fault = Code.PROTOCOL_ERROR
         return framings > 0
 
-    def on_body(self, data: bytes) -> None:
-        if self._reply is not None:
-            self._reply.append(data)
-
     def on_message_complete(self) -> None:
         reply = self._reply
         if reply is None or self._status < 200 or self._fault is not None:
             return
+        self._hand_over(reply)
         self._reply = None
         reply.complete = True
         reply.carrier = None

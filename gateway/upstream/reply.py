@@ -56,6 +56,7 @@ class Reply(msgspec.Struct, eq=False):
     late: Code = Code.FIRST_TOKEN_TIMEOUT  # what a missed due_at means now
     held: int = 0  # bytes waiting to be taken
     _patience_s: float = math.inf  # the last that renew() was given
+    _whole: bool = False  # somebody takes it all, however much is held until then
     _parts: list[bytes] = []
     _receiver: Receiver | None = None
     _waiter: asyncio.Future[None] | None = None
@@ -74,6 +75,7 @@ class Reply(msgspec.Struct, eq=False):
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamDown, also past limit bytes."""
+        self._whole = True
         self._free()
         while not self.complete:
             if self.failure is not None:
@@ -140,7 +142,8 @@ class Reply(msgspec.Struct, eq=False):
         """Hands on what one read has brought."""
         receiver = self._receiver
         if receiver is None:
-            if self.held > MAX_HELD and self.carrier is not None and self._waiter is None:
+            # One look at a socket brings up to 8 MB, before the task that waits for the head runs.
+            if self.held > MAX_HELD and self.carrier is not None and not self._whole:
                 self.carrier.pause()
             self._wake()
             return

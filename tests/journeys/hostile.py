@@ -59,8 +59,8 @@ def _framing() -> list[Row]:
 
     encodings = [
         b"identity", b"gzip", b"gzip, chunked", b"chunked, identity", b"chunked, chunked",
-        b"chunked,", b",chunked", b"xchunked", b"chunkedx", b"chunked;q=1", b'"chunked"', b"chu nked",
-        b"\x0bchunked", b"chunked\x00", b"\xc3\xa7hunked", b"chunked\x0c",
+        b"chunked,", b",chunked", b"xchunked", b"chunkedx", b"chunked;q=1", b'"chunked"',
+        b"chu nked", b"\x0bchunked", b"chunked\x00", b"\xc3\xa7hunked", b"chunked\x0c",
     ]  # fmt: skip
     lengths = [
         b"+%d", b"-%d", b"%d_0", b"0x%x", b"%d,%d", b"%d %d", b"%d;%d", b"%d.0", b"%de0", b"'%d'",
@@ -121,7 +121,7 @@ def _headers() -> list[Row]:
             row(f"{char!r} in a name", b"x%b: a\r\n" % char)
             for char in (b"(", b")", b"@", b"{", b"/", b"\\", b'"', b"\x80", b"\xc3\xa9", b"\t")
         ],
-        Row("header: folded before the first", ask(host=b" host: x\r\n" + HOST), 400, "bad_framing"),
+        Row("header: folded at once", ask(host=b" host: x\r\n" + HOST), 400, "bad_framing"),
         Row("header: only LF", ask(SIZED, BODY).replace(b"\r\n", b"\n"), 400, "bad_framing"),
         Row("header: only CR", ask(SIZED, BODY).replace(b"\r\n", b"\r"), 400, "bad_framing"),
         Row("header: LF at its end", ask(SIZED)[:-2] + b"\n" + BODY, 400, "bad_framing"),
@@ -171,7 +171,7 @@ def _lines() -> list[Row]:
         Row("host: twice the same", sized(BODY, host=HOST + HOST), 400, "bad_host"),
         *[
             Row(f"host: {value!r}", sized(BODY, host=b"host: %b\r\n" % value), 400, "bad_host")
-            for value in (b"a b", b"a, b", b"http://a", b"a/b", b"a@b", b"\xc3\xa9", b"a?b", b"a\\b")
+            for value in (b"a b", b"a, b", b"http://a", b"a/b", b"a@b", b"\xe9", b"a?b", b"a\\b")
         ],
         line("0.9", chat + b" HTTP/0.9", 505, "bad_version"),
         Row("line: no version", get + b"\r\n\r\n", 505, "bad_version"),
@@ -188,7 +188,7 @@ def _lines() -> list[Row]:
         line("2.0", chat + b" HTTP/2.0", 505, "bad_version"),
         Row("line: the preface of 2.0", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad_framing"),
         Row("line: TLS", bytes.fromhex("16030100a5010000a10303"), 405, "method_not_allowed"),
-        line("absolute", b"POST http://127.0.0.1:1/v1/chat/completions HTTP/1.1", 400, "bad_target"),
+        line("absolute", b"POST http://a:1/v1/chat/completions HTTP/1.1", 400, "bad_target"),
         line("another scheme", b"GET file:///etc/passwd HTTP/1.1", 400, "bad_target"),
         line("star", b"OPTIONS * HTTP/1.1", 400, "bad_target"),
         line("authority", b"POST 127.0.0.1:1 HTTP/1.1", 400, "bad_framing"),
@@ -242,11 +242,13 @@ def _sizes() -> list[Row]:
         Row("size: a header without end", ask(b"x: ")[:-2] + b"y" * 900_000, 431, large),
         Row("size: 101 headers", ask(b"".join(b"x%d: y\r\n" % n for n in range(99))), 431, large),
         Row("size: 101 of one name", ask(b"x: y\r\n" * 99), 431, large),
-        Row("size: a length behind 100", ask(b"x: y\r\n" * 99 + SIZED, BODY + SMUGGLED), 431, large),
-        Row("size: 40 kB in all", ask(b"".join(b"x%d: %b\r\n" % (n, b"y" * 4000) for n in range(10))),
+        Row("size: a length behind 100", ask(b"x: y\r\n" * 99 + SIZED, BODY + SMUGGLED),
             431, large),
+        Row("size: 40 kB in all",
+            ask(b"".join(b"x%d: %b\r\n" % (n, b"y" * 4000) for n in range(10))), 431, large),
         Row("size: lines without end", b"\r\n" * 30_000, 431, large),
-        Row("size: a body of 10 GB", ask(b"content-length: 10000000000\r\n"), 413, "body_too_large"),
+        Row("size: a body of 10 GB", ask(b"content-length: 10000000000\r\n"), 413,
+            "body_too_large"),
         Row("size: a body of 10^17", ask(b"content-length: 1%b\r\n" % (b"0" * 17)), 413,
             "body_too_large"),
         Row("size: one byte more", ask(b"content-length: %d\r\n" % (MAX_BODY + 1)), 413,
@@ -266,7 +268,8 @@ def _encodings() -> list[Row]:
     return [
         Row(f"encoding: {value!r}", sized(bomb, b"content-encoding: %b\r\n" % value), 415,
             "unsupported_content_encoding", False, (("accept-encoding", "identity"),))
-        for value in (b"gzip", b"deflate", b"br", b"zstd", b"identity, gzip", b"x-gzip", b"", b"\xff")
+        for value in (b"gzip", b"deflate", b"br", b"zstd", b"identity, gzip", b"x-gzip", b"",
+                      b"\xff")
     ]  # fmt: skip
 
 
@@ -303,7 +306,7 @@ def _json() -> list[Row]:
         row("70 deep", more % (b"[" * 70 + b"]" * 70), "too_deep"),
         row("70 objects deep", more % (b'{"a":' * 70 + b"1" + b"}" * 70), "too_deep"),
         row("100 000 deep", more % (b"[" * 100_000 + b"]" * 100_000), "too_deep"),
-        row("100 000 open", b"[" * 100_000, "too_deep"),
+        row("100 000 open", more[:-3] + b"[" * 100_000, "too_deep"),
         row("10 000 digits", more % (b"9" * 10_000), "invalid_value"),
         row("10 000 digits within", more % (b"[%b]" % (b"9" * 10_000)), "invalid_value"),
         row("10 000 digits of tokens", _document(max_tokens=...)[:-1] + b',"max_tokens":%b}'
@@ -321,8 +324,9 @@ def _values() -> list[Row]:
         return Row(f"value: {name!r:.90}", sized(body), status, code, closes=False)
 
     names = [
-        "other", "M", " m", "m ", "m\0", "m\r\nx: y", "m/../m", "../m", "real-model", "up/real-model",
-        "x" * 100_000, "\x1b[31mred", "m\u202e", "\u00e9", "{m}", "${KEY}", "%s%n", "__class__", "*",
+        "other", "M", " m", "m ", "m\0", "m\r\nx: y", "m/../m", "../m", "real-model",
+        "up/real-model", "x" * 100_000, "\x1b[31mred", "m\u202e", "\u00e9", "{m}", "${KEY}", "%s%n",
+        "__class__", "*",
     ]  # fmt: skip
     return [
         *[row(_document(model=name), "model_not_found", 404) for name in names],
@@ -340,8 +344,8 @@ def _values() -> list[Row]:
         *[
             row(_document(**{key: value}), "invalid_value")
             for key, value in (
-                ("n", 0), ("n", -1), ("n", "1"), ("n", 1.5), ("max_tokens", -1), ("max_tokens", "9"),
-                ("max_completion_tokens", 0), ("temperature", "hot"), ("stream", "yes"), ("stream", 1),
+                ("n", 0), ("n", -1), ("n", "1"), ("n", 1.5), ("max_tokens", -1),
+                ("max_tokens", "9"), ("temperature", "hot"), ("stream", "yes"), ("stream", 1),
                 ("stream_options", True), ("seed", "x"), ("stop", 1), ("tools", {}), ("top_p", [1]),
             )
         ],
@@ -376,11 +380,12 @@ def _credentials() -> list[Row]:
         *[Row(f"key: {lines!r:.150}", sized(BODY, auth=lines), *told_401, True, told)
           for lines in twice],
         Row("key: in the query", in_query, *told_401, False, told),
-        Row("key: no chunk of the body is read", ask(CHUNKED, WHOLE, auth=b""), *told_401, True, told),
+        Row("key: none, a body in chunks", ask(CHUNKED, WHOLE, auth=b""), *told_401, True, told),
         Row("key: for another model", sized(_document(model="n"), auth=limited), 403,
             "model_not_allowed", closes=False),
-        Row("key: for another model by its name", ask(line=b"GET /v1/models/n HTTP/1.1", auth=limited),
-            403, "model_not_allowed", closes=False),
+        Row("key: for another model by its name",
+            ask(line=b"GET /v1/models/n HTTP/1.1", auth=limited), 403, "model_not_allowed",
+            closes=False),
     ]  # fmt: skip
 
 
@@ -397,7 +402,7 @@ def _paths() -> list[Row]:
                 b"//v1/chat/completions", b"/v1//chat/completions", b"/./v1/chat/completions",
                 b"/v1/chat/../chat/completions", b"/v1/chat%2fcompletions", b"/%761/models",
                 b"/V1/chat/completions", b"/v1/chat/completions;x", b"/metrics", b"/admin/config",
-                b"/v1/files/../../admin", b"/v1/files/..%2f..%2fadmin", b"/v1/files/%2e%2e/%2e%2e/x",
+                b"/v1/files/../../admin", b"/v1/files/..%2f..%2fx", b"/v1/files/%2e%2e/%2e%2e/x",
                 b"/v1/files/a/%2e%2e/b", b"/v1/files/..%5cx", b"/v1/files/a%2fb", b"/v1/files/.",
                 b"/v1/images/..", b"/v1/audio/../chat/completions",
             )

@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from tests.harness import KEY, until
-from tests.journeys.hostile import Stage, stage
+from tests.journeys.stage import Stage, stage
 from tests.journeys.test_unreachable_upstreams import full_port
 from tests.vendors.openai_wire import ROLE, chat_body, chat_chunk, chat_events, event
 from tests.vendors.scripted import (

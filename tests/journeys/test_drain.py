@@ -11,10 +11,12 @@ import pytest
 from tests.harness import Gateway, config_for, until
 from tests.journeys.traffic import Client, Cut, chat, connected, many, paced, post, words
 from tests.vendors.looped import looped
-from tests.vendors.scripted import Forever, Send, Vendor, chunk, stream_head
+from tests.vendors.scripted import Forever, Script, Send, Vendor, chunk, stream_head
 
 STREAMS = 50
-GET = b"GET /v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer sk-test-0123456789abcdef\r\n\r\n"
+GET = (
+    b"GET /v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer sk-test-0123456789abcdef\r\n\r\n"
+)
 ENDLESS = (Send(stream_head()), Forever(chunk(words(1)[1]), gap_s=0.05))
 
 
@@ -27,9 +29,9 @@ async def gone(gateway: Gateway, within_s: float) -> int:
     return await asyncio.to_thread(gateway.process.wait, within_s)
 
 
-async def streaming(client: Client, **more: object) -> None:
+async def streaming(client: Client) -> None:
     """A stream has begun on client."""
-    client.writer.write(chat(stream=True, **more))
+    client.writer.write(chat(stream=True))
     await client.head()
     assert client.status == 200
 
@@ -96,13 +98,12 @@ async def test_told_twice_it_goes_at_once_and_says_so(second: signal.Signals) ->
 
 @looped
 async def test_told_twice_it_does_not_wait_for_who_does_not_read() -> None:
-    with Vendor([Send(stream_head()), Forever(chunk(words(1)[1] * 500))]) as vendor:
-        with Gateway(config_for(vendor.url)) as gateway, socket.socket() as deaf:
-            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            deaf.connect(("127.0.0.1", gateway.port))
-            deaf.sendall(chat(stream=True))
-            until(lambda: len(vendor.journal) == 1, 5, "no stream")
-            await asyncio.sleep(0.3)  # for all buffers on the way to fill
+    loud: Script = [Send(stream_head()), Forever(chunk(words(1)[1] * 500))]
+    with Vendor(loud) as vendor, Gateway(config_for(vendor.url)) as gateway:
+        async with connected(gateway, buffer=4096) as deaf:
+            deaf.writer.write(chat(stream=True))
+            await asyncio.sleep(0.5)  # for all buffers on the way to fill
+            assert len(vendor.journal) == 1
             stop(gateway)
             until(lambda: bool(gateway.lines("draining")), 2, "it does not drain")
             told_at = time.monotonic()
@@ -195,9 +196,7 @@ async def test_an_upload_under_way_ends_whole() -> None:
         head = b'--x\r\ncontent-disposition: form-data; name="model"\r\n\r\nm\r\n--x\r\n'
         part = head + b'content-disposition: form-data; name="file"; filename="a"\r\n\r\n'
         body = part + b"s" * 200_000 + b"\r\n--x--\r\n"
-        upload = post(
-            "/v1/audio/transcriptions", body, kind="multipart/form-data; boundary=x"
-        )
+        upload = post("/v1/audio/transcriptions", body, kind="multipart/form-data; boundary=x")
         async with connected(gateway) as client:
             client.writer.write(upload[:100_000])
             await asyncio.sleep(0.1)

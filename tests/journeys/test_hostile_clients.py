@@ -1,4 +1,4 @@
-"""A campaign of hostile requests against one gateway: each is told what is wrong, none gets through.
+"""A campaign of hostile requests against one gateway: each is told what is wrong, none gets by.
 
 hostile.py has the rows. Behind the gateway stands a vendor that would answer anything; its journal
 has to stay empty.
@@ -61,6 +61,7 @@ def campaign() -> Iterator[Campaign]:
 def test_each_is_told_what_is_wrong_and_nothing_reaches_the_backend(
     campaign: Campaign, row: Row
 ) -> None:
+    before = len(campaign.vendor.journal)
     answer = campaign.play(row)
     assert (answer.status, answer.code) == (row.status, row.code)
     assert answer.headers["content-type"] == "application/json"
@@ -68,7 +69,7 @@ def test_each_is_told_what_is_wrong_and_nothing_reaches_the_backend(
     assert dict(row.headers).items() <= answer.headers.items()
     assert len(answer.body) < 1000
     assert KEY.encode() not in answer.body
-    assert campaign.vendor.journal == []
+    assert len(campaign.vendor.journal) == before
 
 
 def test_all_wrong_keys_are_told_the_same_and_leave_no_trace(campaign: Campaign) -> None:
@@ -78,7 +79,7 @@ def test_all_wrong_keys_are_told_the_same_and_leave_no_trace(campaign: Campaign)
     bodies = set()
     for start in range(0, len(keys), 20):  # pipelined
         asked = [
-            ask(auth=b"authorization: Bearer %b\r\n" % key.encode("latin-1"), line=b"GET /v1/models HTTP/1.1")
+            MODELS.replace(AUTH, b"authorization: Bearer %b\r\n" % key.encode("latin-1"))
             for key in keys[start : start + 20]
         ]
         with Talk(campaign.gateway) as talk:

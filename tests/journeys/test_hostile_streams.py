@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.journeys.hostile import Stage, stage
+from tests.journeys.stage import Stage, stage
 from tests.vendors.openai_wire import (
     DONE,
     ROLE,

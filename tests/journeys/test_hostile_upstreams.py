@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 import pytest
 
-from tests.journeys.hostile import SECRET, Stage, stage
+from tests.journeys.stage import SECRET, Stage, stage
 from tests.vendors.openai_wire import chat_body, error_body
 from tests.vendors.scripted import (
     LAST_CHUNK,

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from tests.harness import until
-from tests.journeys.hostile import Stage, stage
+from tests.journeys.stage import Stage, stage
 from tests.vendors.openai_wire import chat_body, chat_events
 from tests.vendors.scripted import (
     Close,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.harness import KEY, until
-from tests.journeys.hostile import SECRET, Stage, stage
+from tests.journeys.stage import SECRET, Stage, stage
 from tests.vendors.openai_wire import chat_body, chat_events
 from tests.vendors.scripted import (
     LAST_CHUNK,

@@ -169,7 +169,8 @@ async def many(
 ) -> AsyncIterator[list[Client]]:
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(connected(gateway, buffer=buffer)) for _ in range(number)
+            await stack.enter_async_context(connected(gateway, buffer=buffer))
+            for _ in range(number)
         ]
 
 

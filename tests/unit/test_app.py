@@ -66,13 +66,17 @@ async def served(folder: Path, text: str, written: Written) -> AsyncIterator[Ser
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[Ready] = loop.create_future()
     running = loop.create_task(App(file, parse, written.log).run(ready.set_result))
-    await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
+    running.add_done_callback(lambda _: ready.cancel())
+    try:
+        await ready
+    except asyncio.CancelledError:
         await running  # which raises
     async with aiohttp.ClientSession() as http:
-        yield Served(ready.result(), file, http)
-        os.kill(os.getpid(), signal.SIGTERM)
-        await running
+        try:
+            yield Served(ready.result(), file, http)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await running
 
 
 @pytest.fixture

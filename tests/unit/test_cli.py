@@ -104,21 +104,16 @@ def test_an_address_that_is_none_is_explained(
 
 
 def test_the_simulated_model_stands_alone() -> None:
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        str(ROOT / "gateway/_boot.py"),
-        "simulate",
-        "--tokens",
-        "2",
-    ]
+    boot = str(ROOT / "gateway/_boot.py")
+    command = [sys.executable, "-I", "-S", boot, "simulate", "--tokens", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulated:
         assert simulated.stdout is not None
-        ready = simulated.stdout.readline().split()
-        assert ready[0] == "ready"
-        host, port = ready[1].removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=5) as sock:
-            sock.sendall(b"GET /v1/models HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n\r\n")
-            assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
-        simulated.terminate()
+        try:
+            word, url = simulated.stdout.readline().split()
+            host, port = url.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port)), timeout=5) as sock:
+                sock.sendall(b"GET /v1/models HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n\r\n")
+                assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+        finally:
+            simulated.kill()
+    assert word == "ready"

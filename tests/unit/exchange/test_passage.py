@@ -246,9 +246,24 @@ async def test_a_form_that_turns_bad_under_way_never_ends_well() -> None:
 async def test_a_client_that_stalls_is_told_so() -> None:
     async with serving(OK) as on:
         slow = GatewayError(Code.REQUEST_TIMEOUT, "too slow")
-        head = head_of(b"/v1/audio/x", query=b"model=m", length=9)
+        kind = b"audio/mpeg"
+        head = head_of(b"/v1/audio/x", query=b"model=m", length=9, content_type=kind)
         assert await refused(on, head, Coming([b"some"], slow)) is slow
-        assert (await refused(on, head, Coming([b"some"], slow))).code is Code.REQUEST_TIMEOUT
+
+
+@pytest.mark.parametrize(
+    "kind", [None, b"", b"text/plain", b"application/x-www-form-urlencoded", b"application/jsonl",
+             b"application/vnd.api+json", b"multipart/mixed; boundary=B"],
+)  # fmt: skip
+@looped
+async def test_a_body_that_may_name_another_model_goes_nowhere(kind: bytes | None) -> None:
+    async with serving(OK) as on:
+        kinds = {} if kind is None else {"content_type": kind}
+        head = head_of(b"/v1/moderations", query=b"model=m", length=9, **kinds)
+        for body in (b'{"model":"other"}', Coming([b'{"model":"other"}'])):
+            error = await refused(on, head, body)
+            assert (error.code, error.param) == (Code.INVALID_BODY, "content-type")
+        assert on.bad.connections == 0
 
 
 # ---- answers

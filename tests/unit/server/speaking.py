@@ -28,7 +28,7 @@ PATIENT: Final = Settings()
 
 
 def looped(test: Callable[P, Coroutine[object, object, None]]) -> Callable[P, None]:
-    """In a loop of its own, and never for ever. What the loop itself complains of fails the test."""
+    """In a loop of its own, and never for ever. What the loop complains of fails the test."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

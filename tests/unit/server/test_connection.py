@@ -10,9 +10,7 @@ from gateway.server.connection import Settings
 from tests.http_answers import answers
 from tests.unit.server.speaking import Served, chunked, get, looped, post, serving
 
-HURRIED = Settings(
-    header_timeout_s=0.3, body_timeout_s=0.3, keep_alive_s=0.3, write_timeout_s=0.3
-)
+HURRIED = Settings(header_timeout_s=0.3, body_timeout_s=0.3, keep_alive_s=0.3, write_timeout_s=0.3)
 
 
 def statuses(data: bytes) -> list[int]:
@@ -49,6 +47,30 @@ async def test_after_garbage_nothing_more_is_understood() -> None:
         served.door.go.set()
         assert [answer.status for answer in await client.rest()] == [200, 405]
         assert len(served.door.heads) == 1
+
+
+@looped
+@pytest.mark.parametrize(
+    "refused",
+    [
+        get("/echo", b"transfer-encoding: gzip, chunked\r\n", method="POST") + b"0\r\n\r\n",
+        get("/echo", b"host: other\r\n"),
+        get("http://gateway/echo"),
+        chunked("/no", b"x"),
+        chunked("/echo", *[b"x" * 65536] * 17),
+    ],
+    ids=["encoding", "hosts", "target", "chunks", "too long"],
+)
+async def test_nothing_behind_a_request_without_a_certain_end_is_a_request(refused: bytes) -> None:
+    """Neither when it is refused at once, nor when that has to wait for its turn."""
+    async with serving() as served:
+        client = await served.connect(get("/slow") + refused + post("/echo", b"hidden"))
+        await served.until(lambda: bool(served.door.heads))
+        served.door.go.set()
+        first, second = await client.rest()
+        assert (first.status, second.closes) == (200, True)
+        assert second.status >= 400
+        assert served.door.answered == ["/slow"]
 
 
 @looped
@@ -219,10 +241,10 @@ async def test_beyond_the_cap_a_connection_is_told_and_closed() -> None:
 @looped
 async def test_far_beyond_the_cap_nobody_is_told() -> None:
     async with serving(max_connections=8) as served:
-        told = [await served.connect() for _ in range(10)]
-        await served.until(lambda: len(served.listening.connections) == 10)
+        told = [await served.connect() for _ in range(16)]
+        await served.until(lambda: len(served.listening.connections) == 16)
         assert await (await served.connect()).closed() == b""
-        assert [len(await client.rest()) for client in told[8:]] == [1, 1]
+        assert [len(await client.rest()) for client in told[8:]] == [1] * 8
 
 
 # ---- 100-continue
@@ -243,9 +265,7 @@ async def test_a_body_is_asked_for_once_its_head_is_admitted() -> None:
 @looped
 async def test_a_body_is_asked_for_after_the_answers_before_it() -> None:
     async with serving() as served:
-        expecting = get(
-            "/echo", b"expect: 100-continue\r\ncontent-length: 2\r\n", method="POST"
-        )
+        expecting = get("/echo", b"expect: 100-continue\r\ncontent-length: 2\r\n", method="POST")
         client = await served.connect(get("/slow") + expecting)
         await served.until(lambda: len(served.door.heads) == 2)
         await asyncio.sleep(0.02)
@@ -262,9 +282,7 @@ async def test_a_body_is_asked_for_after_the_answers_before_it() -> None:
     ("path", "expect", "status"),
     [("/no", b"100-continue", 404), ("/echo", b"202-accepted", 417)],
 )
-async def test_a_refusal_takes_the_place_of_the_100(
-    path: str, expect: bytes, status: int
-) -> None:
+async def test_a_refusal_takes_the_place_of_the_100(path: str, expect: bytes, status: int) -> None:
     async with serving() as served:
         head = b"expect: %b\r\ncontent-length: 2\r\n" % expect
         (found,) = await served.ask(get(path, head, method="POST"))
@@ -542,6 +560,5 @@ async def test_a_fault_of_ours_is_not_blamed_on_the_client() -> None:
 def _unsent(served: Served) -> int:
     """Bytes that wait in the process; the kernel holds some more."""
     return sum(
-        connection._transport.get_write_buffer_size()
-        for connection in served.listening.connections
+        connection._transport.get_write_buffer_size() for connection in served.listening.connections
     )

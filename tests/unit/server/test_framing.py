@@ -43,9 +43,7 @@ def test_a_head_is_its_method_path_query_fields_and_length() -> None:
         ([(b"transfer-encoding", b"Chunked")], None),
     ],
 )
-def test_the_length_is_what_is_declared(
-    headers: Headers, length: int | None
-) -> None:
+def test_the_length_is_what_is_declared(headers: Headers, length: int | None) -> None:
     assert read(*headers).length == length
 
 

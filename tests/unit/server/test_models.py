@@ -59,9 +59,7 @@ def test_a_model_behind_a_wildcard_can_be_asked_for() -> None:
         ("none", "fast", Code.MODEL_NOT_ALLOWED),
     ],
 )
-def test_any_other_is_refused_as_a_request_for_it_would_be(
-    key: str, name: str, code: Code
-) -> None:
+def test_any_other_is_refused_as_a_request_for_it_would_be(key: str, name: str, code: Code) -> None:
     with pytest.raises(GatewayError) as caught:
         one(caller(key), name)
     assert caught.value.code is code

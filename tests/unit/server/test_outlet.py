@@ -43,9 +43,7 @@ class Tap:
         self.calls.append("resume")
 
 
-def outlet(
-    line: Line, *, keep: bool = True, modern: bool = True, head: bool = False
-) -> Outlet:
+def outlet(line: Line, *, keep: bool = True, modern: bool = True, head: bool = False) -> Outlet:
     return Outlet(line, keep=keep, chunked=modern, bodiless=head)
 
 

@@ -1,7 +1,7 @@
 """Bytes in, turns out: in any cutting, within bounds, and nothing after what cannot be read."""
 
 import tracemalloc
-from collections.abc import Coroutine
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -9,75 +9,9 @@ from hypothesis import strategies as st
 
 from gateway.errors import Code, GatewayError
 from gateway.server import framing
-from gateway.server.body import Body
-from gateway.server.outlet import Outlet
-from gateway.server.reading import MAX_PIPELINED, MAX_SKIPPED, Reader, Turn
-from gateway.wire.http import RequestHead
+from gateway.server.reading import MAX_PIPELINED, MAX_SKIPPED
+from tests.unit.server.overheard import read
 from tests.unit.server.speaking import chunked, get, post
-
-
-class Request:
-    max_body_bytes = 1 << 20
-
-    def __init__(self, *, buffered: bool) -> None:
-        self.buffered = buffered
-
-    def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None]:
-        raise AssertionError("nobody answers here")
-
-
-class Reading:
-    """A door and a side for one reader; `turns` is what it has brought."""
-
-    def __init__(self) -> None:
-        self.heads: list[RequestHead] = []
-        self.calls: list[str] = []
-        self.reader = Reader(self, self)
-
-    def admit(self, head: RequestHead) -> Request:
-        self.heads.append(head)
-        if head.path.startswith(b"/no"):
-            raise GatewayError(Code.NOT_FOUND, "no such path")
-        if head.path == b"/surprise":
-            raise ZeroDivisionError
-        return Request(buffered=head.path != b"/upload")
-
-    def refuse(self, head: RequestHead | None, error: GatewayError, outlet: Outlet) -> None:
-        raise AssertionError("nobody answers here")
-
-    def proceed(self) -> None:
-        self.calls.append("proceed")
-
-    def pause_reading(self) -> None:
-        self.calls.append("pause")
-
-    def resume_reading(self) -> None:
-        self.calls.append("resume")
-
-    @property
-    def turns(self) -> list[Turn]:
-        return list(self.reader.turns)
-
-    def told(self) -> list[tuple[bytes, bytes, Code | None]]:
-        """Path, body and error of each turn that is ready."""
-        return [
-            (
-                b"" if turn.head is None else turn.head.path,
-                bytes(turn.held),
-                None if turn.error is None else turn.error.code,
-            )
-            for turn in self.turns
-            if turn.ready
-        ]
-
-
-def read(*pieces: bytes) -> Reading:
-    reading = Reading()
-    for data in pieces:
-        if not reading.reader.deaf:
-            reading.reader.feed(data)
-    return reading
-
 
 STREAMS = [
     post("/echo", b"one") + get("/b") + chunked("/c", b"tw", b"o"),
@@ -96,7 +30,7 @@ STREAMS = [
 def test_any_cutting_of_the_bytes_gives_the_same_turns(stream: bytes, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=12))
     edges = sorted({0, *cuts, len(stream)})
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[start:end] for start, end in pairwise(edges)]
     assert read(*pieces).told() == read(stream).told()
 
 

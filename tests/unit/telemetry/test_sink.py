@@ -28,7 +28,7 @@ class Telling:
     def number(self, name: str, *labels: str) -> float:
         return self.metrics.number(name, *labels).value
 
-    def seen(self, name: str, *labels: str) -> tuple[int, float]:
+    def seen(self, name: str, *labels: str) -> tuple[int, object]:
         """How often, and the sum."""
         histogram = self.metrics.histogram(name, *labels)
         return sum(histogram.counts), pytest.approx(histogram.sum)

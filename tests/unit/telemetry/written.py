@@ -11,7 +11,7 @@ class Written:
     """Reading it closes it; who does not read it closes it."""
 
     def __init__(self, *, level: str = "info", form: str = "json") -> None:
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - close()
         self.log = Log(self._file.fileno(), level=level, form=form)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from gateway.errors import Code
 from gateway.upstream.connection import MAX_BARE, MAX_INTERIM, MAX_LINES, Connection
 from gateway.upstream.pool import WireRequest
 from gateway.upstream.reply import MAX_HELD, Reply, UpstreamDown
-from tests.unit.upstream.far import HI, Far, looped, settled
+from tests.unit.upstream.far import HI, PATIENT, REQUEST, Far, looped, settled
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -193,13 +193,20 @@ async def test_what_came_but_was_not_read_yet_is_seen_before_the_next_request() 
     """Both are in the socket's buffer when the next request looks for a connection."""
     async with Far() as far:
         await far.answered(HI)
-        next_one = asyncio.create_task(far.line(1))
-        os.write(far.lines[0].writer.get_extra_info("socket").fileno(), HI)
-        asking = far.asks()
-        line = await next_one
-        await line.request()
-        await line.say(HI)
-        assert await (await asking).read(LIMIT) == b"hi"
+
+        async def answer() -> None:
+            line = await far.line(1)
+            await line.request()
+            await line.say(HI)
+
+        answering = asyncio.create_task(answer())
+        foreign = HI.replace(b"hi", b"no")
+        os.write(far.lines[0].writer.get_extra_info("socket").fileno(), foreign)
+        reply = await far.pool.send(
+            REQUEST, PATIENT, time.monotonic() + 5
+        )  # without a turn between
+        assert await reply.read(LIMIT) == b"hi"
+        await answering
 
 
 @looped
