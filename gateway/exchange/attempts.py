@@ -83,13 +83,18 @@ async def _attempt(
     except UpstreamDown as down:
         failure = Failure(down.code)
     except asyncio.CancelledError:
-        attempt.failure = attempt.failure or Code.CLIENT_CLOSED
+        attempt.failure = attempt.failure or ended_by(outlet)
         raise
     finally:
         close(attempt, record)
     if failure is not None:
         attempt.failure = failure.code
     return failure
+
+
+def ended_by(outlet: Outlet) -> Code:
+    """Who breaks an exchange off that is cancelled: its client, or the gateway itself."""
+    return Code.CLIENT_CLOSED if outlet.reason is None else outlet.reason.code
 
 
 def close(attempt: Attempt, record: Record) -> None:

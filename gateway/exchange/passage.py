@@ -18,7 +18,7 @@ from gateway.chat.operation import Operation
 from gateway.dialects.openai import read_fields
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
-from gateway.exchange.attempts import close, refusal, usable
+from gateway.exchange.attempts import close, ended_by, refusal, usable
 from gateway.exchange.caller import Caller
 from gateway.exchange.taps import ByteTap, Outlet
 from gateway.policy.failures import Failure, verdict
@@ -200,7 +200,7 @@ class Passage:
         except UpstreamDown as down:
             failure = Failure(down.code)
         except asyncio.CancelledError:
-            attempt.failure = Code.CLIENT_CLOSED
+            attempt.failure = ended_by(outlet)
             raise
         finally:
             close(attempt, record)

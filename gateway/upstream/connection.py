@@ -31,7 +31,12 @@ class Home(Protocol):
     def gone(self, connection: "Connection") -> None: ...
 
 
-class Connection(asyncio.Protocol):
+# All connections of a process read into this, one after the other: what is read is parsed at once.
+# A reader's own buffer may be of 256 kB, and all of it would have to go to a client that stalls.
+_READ: Final = memoryview(bytearray(32 * 1024))
+
+
+class Connection(asyncio.BufferedProtocol):
     def __init__(self, home: Home) -> None:
         self._home = home
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -128,7 +133,13 @@ class Connection(asyncio.Protocol):
         self.alive = True
         self._home.opened(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _READ
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(_READ[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
         reply = self._reply
         if reply is None:
             self.abort()

@@ -14,7 +14,7 @@ import msgspec
 from gateway.errors import Code
 from gateway.wire.http import Headers, first
 
-MAX_HELD: Final = 256 * 1024  # bytes of a body held before somebody takes them
+MAX_HELD: Final = 64 * 1024  # bytes of a body held before somebody takes them
 TAIL_S: Final = 0.25  # for the last chunk's mark to come after an answer's last event
 
 

@@ -328,6 +328,7 @@ def _values() -> list[Row]:
         "up/real-model", "x" * 100_000, "\x1b[31mred", "m\u202e", "\u00e9", "{m}", "${KEY}", "%s%n",
         "__class__", "*",
     ]  # fmt: skip
+    wrong: list[object] = [[], {}, "hi", None, [1], [None], [{"role": ""}], [{"role": 1}]]
     return [
         *[row(_document(model=name), "model_not_found", 404) for name in names],
         row(_document(model=...), "missing_value"),
@@ -338,7 +339,7 @@ def _values() -> list[Row]:
         ],
         *[
             row(_document(messages=messages), "invalid_value")
-            for messages in ([], {}, "hi", None, [1], [None], [{"role": ""}], [{"role": 1}])
+            for messages in wrong
         ],
         row(_document(messages=[{}]), "missing_value"),
         *[

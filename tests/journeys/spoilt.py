@@ -1,4 +1,4 @@
-"""Requests that are right, and what becomes of them when bytes are cut out, doubled or slipped in."""
+"""Requests that are right, and what they become when bytes are cut out, doubled, slipped in."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -62,7 +62,8 @@ class Talk:
         return self._read
 
     def half_close(self) -> None:
-        self.sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it has hung up already
+            self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -29,8 +29,8 @@ AUDIO_MB: Final = 64
 PIECE: Final = bytes(range(256)) * 256  # 64 KiB
 READERS: Final = 8
 ANSWER_MB: Final = 20  # more than the system's own buffers hold on the way: 6 + 4 MB
-# What is unsent (64 KiB), one read of the backend's beyond it (256 KiB), and that as a chunk.
-PER_READER: Final = 640 * 1024
+# What is unsent (64 KiB), one read of the backend beyond it (32 KiB), and that as a chunk.
+PER_READER: Final = 256 * 1024
 
 
 # ---- uploads

@@ -1,4 +1,4 @@
-"""Bytes that nobody thought of, through the port: no fault, no hang, nothing hidden gets through."""
+"""Bytes that nobody thought of, through the port: no fault, no hang, nothing hidden gets by."""
 
 from collections.abc import Iterator
 

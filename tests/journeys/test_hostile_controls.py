@@ -71,14 +71,15 @@ def test_a_field_is_data_for_the_backend_and_steers_nothing(
 
 
 NAMES = [
-    "host-override", "x-forwarded-host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-server",
-    "x-forwarded-prefix", "forwarded", "via", "x-host", "x-real-ip", "x-original-url", "x-rewrite-url",
-    "x-original-host", "x-http-method-override", "x-method-override", "x-gateway-backend",
-    "x-gateway-target", "x-gateway-base-url", "x-gateway-model", "x-gateway-url", "x-gateway-key",
-    "x-portkey-custom-host", "x-portkey-config", "x-litellm-api-base", "helicone-target-url",
-    "openai-organization", "openai-project", "api-key", "x-goog-api-key", "proxy-authorization",
-    "proxy-connection", "cookie", "referer", "origin", "te", "trailer", "keep-alive", "range",
-    "if-match", "accept", "accept-encoding", "user-agent", "traceparent-x", "baggage",
+    "host-override", "x-forwarded-host", "x-forwarded-for", "x-forwarded-proto",
+    "x-forwarded-server", "x-forwarded-prefix", "forwarded", "via", "x-host", "x-real-ip",
+    "x-original-url", "x-rewrite-url", "x-original-host", "x-http-method-override",
+    "x-method-override", "x-gateway-backend", "x-gateway-target", "x-gateway-base-url",
+    "x-gateway-model", "x-gateway-url", "x-gateway-key", "x-portkey-custom-host",
+    "x-portkey-config", "x-litellm-api-base", "helicone-target-url", "openai-organization",
+    "openai-project", "api-key", "x-goog-api-key", "proxy-authorization", "proxy-connection",
+    "cookie", "referer", "origin", "te", "trailer", "keep-alive", "range", "if-match", "accept",
+    "accept-encoding", "user-agent", "traceparent-x", "baggage",
 ]  # fmt: skip
 
 

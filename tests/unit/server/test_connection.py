@@ -1,11 +1,10 @@
 """Answers in order, back-pressure, leaving, and every wait with its limit."""
 
 import asyncio
-from typing import cast
 
 import pytest
 
-from gateway.errors import Code, GatewayError
+from gateway.errors import Code
 from gateway.server.connection import Settings
 from tests.http_answers import answers
 from tests.unit.server.speaking import Served, chunked, get, looped, post, serving
@@ -552,7 +551,7 @@ async def test_a_fault_of_ours_is_not_blamed_on_the_client() -> None:
     async with serving() as served:
         (found,) = await served.ask(get("/surprise"))
         assert (found.status, found.headers["x-code"]) == (500, "internal_error")
-        error = cast("GatewayError", served.door.refused[0])
+        error = served.door.refused[0]
         assert error.code is Code.INTERNAL
         assert isinstance(error.__cause__, ZeroDivisionError)
 
