@@ -6,6 +6,7 @@ means. Knows neither answers nor time.
 
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Final, Protocol
 
 import httptools
@@ -141,11 +142,15 @@ class Reader:
         self.turns.clear()
 
     def ended(self) -> None:
-        """The client will send no more: what is not whole by now never will be."""
+        """The client will send no more: what is not whole by now never will be.
+
+        A refusal that does not wait for the rest of its request stands.
+        """
         self.deaf = True
         current = self.current
-        if current is not None and current.error is None and current in self.turns:
-            self.turns.remove(current)
+        if current is not None and (current.error is None or current.skips):
+            with suppress(ValueError):  # its exchange has begun
+                self.turns.remove(current)
 
     # ---- llhttp's calls
 

@@ -342,9 +342,12 @@ async def test_all_that_was_asked_before_a_half_close_is_answered() -> None:
 
 
 @looped
-async def test_half_a_request_before_a_half_close_is_dropped_behind_what_is_owed() -> None:
+@pytest.mark.parametrize("path", ["/echo", "/upload", "/no"])
+async def test_half_a_request_before_a_half_close_is_dropped_behind_what_is_owed(
+    path: str,
+) -> None:
     async with serving() as served:
-        client = await served.connect(get("/slow") + post("/echo", b"12345")[:-2])
+        client = await served.connect(get("/slow") + post(path, b"12345")[:-2])
         client.half_close()
         await served.until(lambda: len(served.door.heads) == 2)
         served.door.go.set()
