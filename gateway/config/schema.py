@@ -294,11 +294,9 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Wait before the first content."),
     ] = 0.2
     tokens_per_second: Annotated[
-        Annotated[float, Meta(gt=0)], Meta(description="Speed of the answer.")
+        Annotated[float, Meta(ge=0)], Meta(description="Speed of the answer; 0: all at once.")
     ] = 50.0
-    tokens: Annotated[
-        Count, Meta(description="Length of the answer when the caller names none.")
-    ] = 64
+    tokens: Annotated[Count, Meta(description="Length of an answer that nothing cuts.")] = 64
     fail_ratio: Annotated[Ratio, Meta(description="Share of requests that fail.")] = 0.0
     fail_status: Annotated[
         Annotated[int, Meta(ge=400, le=599)], Meta(description="Status of those that fail.")

@@ -6,12 +6,14 @@ import os
 import threading
 import time
 import traceback
+from collections import deque
 from typing import Final, Literal
 
 import msgspec
 
 FLUSH_S: Final = 0.1
 MAX_LINES: Final = 20_000  # waiting to be written
+PIECE: Final = 4096  # bytes of whole lines at once: workers share a pipe, and no line is torn
 MAX_FIELD: Final = 256  # characters of anything that came from outside
 _RANK: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -45,7 +47,7 @@ class Log:
 
     def __init__(self, fd: int, *, level: str = "info", form: str = "json") -> None:
         self._fd = fd
-        self._lines: list[bytes] = []
+        self._lines: deque[bytes] = deque()  # the loop appends, the thread takes
         self._stamp = _Stamp()
         self._closing = threading.Event()
         self._torn = False  # the last write ended within a line
@@ -100,19 +102,19 @@ class Log:
         self._flush()
 
     def _flush(self) -> None:
-        lines, self._lines = self._lines, []
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
         if not lines:
             return
         text = b"\n".join([*([b""] if self._torn else []), *lines, b""])
-        left = memoryview(text)
+        at = 0
         try:
-            while left:
-                left = left[os.write(self._fd, left) :]
+            while at < len(text):
+                end = text.rfind(b"\n", at, at + PIECE) + 1 or text.find(b"\n", at) + 1
+                at += os.write(self._fd, text[at:end])
         except OSError:  # disk full, pipe closed: what is left of these lines is lost
-            self.dropped += bytes(left).count(b"\n")
-        written = len(text) - len(left)
-        if written:
-            self._torn = not text.endswith(b"\n", 0, written)
+            self.dropped += text.count(b"\n", at)
+        if at:
+            self._torn = not text.endswith(b"\n", 0, at)
 
 
 def shown(text: str) -> str:
