@@ -41,7 +41,7 @@ def test_every_package_is_pinned_and_hashed_and_nothing_else_is_said(name: str) 
     [
         "left-pad==1.0\n",
         "left-pad>=1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n",
-        "--index-url https://packages.example/simple\n",
+        "--find-links https://packages.example/simple\n",
         "left-pad @ https://packages.example/left-pad.whl\n",
         "# from somewhere\n",
     ],
