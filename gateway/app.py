@@ -20,6 +20,8 @@ from gateway.admin import api
 from gateway.config.schema import Address, Config, Simulated
 from gateway.exchange.pipeline import Gateway
 from gateway.providers import discover
+from gateway.runtime.checks import Checks
+from gateway.runtime.measures import measure
 from gateway.runtime.reload import Reloader
 from gateway.runtime.state import Runtime
 from gateway.server.app import ClientDoor
@@ -35,7 +37,6 @@ from gateway.upstream.pool import Dial
 BACKLOG: Final = 4096
 BEAT_S: Final = 1.0  # how often a worker says that it lives
 FILES_KEPT: Final = 96  # for the admin port, the log and the like, however many clients come
-LAG_S: Final = 0.5  # how often the loop's punctuality is looked at
 STREAMS_END_S: Final = 0.5  # for connections to close behind their last answer
 
 
@@ -82,7 +83,6 @@ class App:
         self._listening = Listening(ClientDoor(self._runtime, Gateway(self._runtime)))
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._lag_s = 0.0
 
     async def run(self, ready: Callable[[Ready], None]) -> None:
         """Serves until told to stop. Raises ConfigError, OSError before it is ready."""
@@ -101,7 +101,8 @@ class App:
             self._signals(loop)
             watching = [
                 loop.create_task(self._reloader.watch()),
-                loop.create_task(self._punctual()),
+                loop.create_task(self._runtime.strain.watch()),
+                loop.create_task(Checks(self._runtime).watch()),
             ]
             if self._seat is not None:
                 link = await Link.on(self._seat.link)
@@ -141,7 +142,7 @@ class App:
     async def _beat(self, link: Link) -> None:
         while True:
             hash, sink = self._runtime.snapshot.hash, self._runtime.sink
-            link.tell(Beat(hash, self._lag_s, sink.open_exchanges))
+            link.tell(Beat(hash, self._runtime.strain.lag_s, sink.open_exchanges))
             await asyncio.sleep(BEAT_S)
 
     async def _tell(self, link: Link) -> None:
@@ -186,34 +187,28 @@ class App:
 
     # ---- watching itself
 
-    async def _punctual(self) -> None:
-        while True:
-            due_at = time.monotonic() + LAG_S
-            await asyncio.sleep(LAG_S)
-            self._lag_s = max(0.0, time.monotonic() - due_at)
-
     def _measure(self, listening: Listening) -> None:
         """Gauges that are read off when somebody scrapes."""
         metrics = self._metrics
         metrics.number("gateway_open_connections").value = len(listening.connections)
-        metrics.number("gateway_event_loop_lag_seconds").value = self._lag_s
+        metrics.number("gateway_event_loop_lag_seconds").value = self._runtime.strain.lag_s
         metrics.number("gateway_log_dropped_total").value = self._log.dropped
         metrics.number(
             "gateway_build_info", gateway.__version__, platform.python_version()
         ).value = 1
-        metrics.clear("gateway_backend_inflight")  # a backend may have left the config
-        metrics.clear("gateway_backend_queue_depth")
-        for backend in self._runtime.snapshot.backends.values():
-            pool = backend.pool
-            metrics.number("gateway_backend_inflight", backend.name).value = pool.in_flight
-            metrics.number("gateway_backend_queue_depth", backend.name).value = pool.queued
+        metrics.number("gateway_shed_total", "connections").value = listening.crowded_out
+        measure(self._runtime.snapshot, metrics, time.monotonic())
 
 
 def _follow(listening: Listening, config: Config) -> None:
     server = config.server
     listening.max_connections = min(server.max_connections, _room())
     listening.settings = Settings(
-        server.header_timeout_s, server.body_timeout_s, server.keep_alive_s, server.write_timeout_s
+        server.header_timeout_s,
+        server.body_timeout_s,
+        server.keep_alive_s,
+        server.write_timeout_s,
+        server.heartbeat_s,
     )
 
 

@@ -1,11 +1,13 @@
-"""The command line: serve, check, schema, simulate."""
+"""The command line: serve, check, explain, schema, simulate."""
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,10 +20,18 @@ from gateway import app, supervisor
 from gateway.config import describe, load
 from gateway.config.load import ConfigError
 from gateway.config.schema import Config, Simulated
+from gateway.errors import GatewayError
+from gateway.exchange.caller import Caller
+from gateway.exchange.explain import explained
+from gateway.policy.access import ANONYMOUS
 from gateway.providers import discover
+from gateway.runtime.state import Runtime
 from gateway.simulated import server as simulated
 from gateway.telemetry.logs import Log
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.sink import Sink
 from gateway.wire import json
+from gateway.wire.http import RequestHead
 
 EX_CONFIG: Final = 78  # sysexits.h: the config is wrong
 STDOUT, STDERR = 1, 2
@@ -58,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="say all that is wrong with a config file")
     check.add_argument("file", type=Path, metavar="FILE")
     check.set_defaults(command=_check)
+
+    explain = commands.add_parser("explain", help="say where a request would go, and why")
+    explain.add_argument("file", type=Path, metavar="FILE")
+    explain.add_argument("request", type=Path, metavar="REQUEST.json")
+    explain.add_argument("--draw", type=float, default=0.5, help="the dice, from 0 up to 1")
+    explain.add_argument("--header", action="append", default=[], metavar="NAME: VALUE")
+    explain.set_defaults(command=_explain)
 
     schema = commands.add_parser("schema", help="print the config file's JSON Schema")
     schema.set_defaults(command=_schema)
@@ -183,6 +200,28 @@ def _check(args: argparse.Namespace) -> int:
     for sentence in config.waiting:
         print(f"note: {sentence}")
     print(f"{args.file}: good (hash {config.hash})")
+    return 0
+
+
+def _explain(args: argparse.Namespace) -> int:
+    """As anybody may ask it: whose key it would be is another question."""
+    config = load.load(args.file, env=os.environ, known_providers=discover().keys())
+    log = Log(STDERR)
+    try:
+        runtime = Runtime(discover(), Sink(Metrics(), log), app.dial_simulated)
+        lines = (header.partition(":") for header in args.header)
+        headers = {name.strip().lower().encode(): text.strip().encode() for name, _, text in lines}
+        head = RequestHead(b"POST", b"/v1/", b"", headers, None)
+        caller = Caller(runtime.swap(config), ANONYMOUS, None, math.inf, b"", head)
+        body = args.request.read_bytes()
+        draw = min(max(args.draw, 0.0), 1.0 - 2**-53)
+        for line in explained(caller, body, draw, time.monotonic()):
+            print(line)
+    except GatewayError as error:
+        print(f"{error.status} {error.code}: {error.message}", file=sys.stderr)
+        return 1
+    finally:
+        log.close()
     return 0
 
 

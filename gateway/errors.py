@@ -55,6 +55,9 @@ class Code(StrEnum):
     UPSTREAM_RATE_LIMITED = "upstream_rate_limited"
     UPSTREAM_OVERLOADED = "upstream_overloaded"
     UPSTREAM_ERROR = "upstream_error"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_CONFLICT = "upstream_conflict"
+    UPSTREAM_UNSUPPORTED = "upstream_unsupported"
     UPSTREAM_REDIRECT = "upstream_redirect"
     UPSTREAM_RESET = "upstream_reset"
     CONNECT_FAILED = "connect_failed"
@@ -197,6 +200,18 @@ SITUATIONS: Final[dict[Code, Situation]] = {
         "The backend says that it is overloaded. Try again later.",
     ),
     Code.UPSTREAM_ERROR: _upstream("The backend failed, or said so within its stream."),
+    Code.UPSTREAM_TIMEOUT: _upstream(
+        "The backend itself gave up on the request (its 408), each time it was asked.",
+        504,
+        _TIMEOUT,
+    ),
+    Code.UPSTREAM_CONFLICT: _caller(
+        409, "The backend says that the request is in conflict with another one, in its words."
+    ),
+    Code.UPSTREAM_UNSUPPORTED: _upstream(
+        "The backend does not do what was asked of it: its 405, 501 and the like. Operators: "
+        "correct its `base_url` or `operations`."
+    ),
     Code.UPSTREAM_REDIRECT: _upstream(
         "The backend sent us elsewhere, and redirects are not followed. Operators: correct its "
         "`base_url`."

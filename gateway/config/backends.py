@@ -24,6 +24,7 @@ def resolved(
             findings.blame_name(path, message)
         _check_provider(backend, path, findings, known_providers)
         _check_url(backend, path, findings)
+        _check_proxy(backend, path, findings)
         backends[name] = schema.Backend(
             name=name,
             provider=backend.provider,
@@ -38,6 +39,11 @@ def resolved(
             timeouts=findings.over(file.timeouts, backend.timeouts, (*path, "timeouts")),
             circuit=findings.over(file.circuit, backend.circuit, (*path, "circuit")),
             cache=findings.over(file.cache, backend.cache, (*path, "cache")),
+            max_queued=backend.max_queued,
+            queue_wait_s=backend.queue_wait_s,
+            proxy=backend.proxy,
+            health_check=backend.health_check,
+            continues_prefix=backend.continues_prefix,
             simulated=_simulated(backend, path, findings),
         )
     return backends
@@ -59,6 +65,20 @@ def _check_url(backend: written.Backend, path: Path, findings: Findings) -> None
             findings.blame_at((*path, "base_url"), fault)
     elif backend.provider == _NEEDS_URL and not findings.broken((*path, "base_url")):
         findings.blame_at((*path, "base_url"), f"is missing; {_NEEDS_URL} needs it")
+
+
+def _check_proxy(backend: written.Backend, path: Path, findings: Findings) -> None:
+    proxy = "" if backend.proxy is None else backend.proxy.reveal()
+    if not proxy:
+        return
+    try:
+        parts = urlsplit(proxy)
+        sound = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.path not in ("", "/") or parts.query or parts.fragment:
+        message = "must be an http URL with host and port, such as http://proxy:3128"
+        findings.blame_at((*path, "proxy"), message)
 
 
 def _url_fault(url: str) -> str | None:

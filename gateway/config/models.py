@@ -54,6 +54,11 @@ class _Models:
             if not any(target.weight for target in targets if target.tier == tier):
                 message = f"all targets of tier {tier} have weight 0; one needs more"
                 self._findings.blame_at((*path, "targets"), message)
+        if model.strategy == "cheapest" and not any(
+            target.use in self._file.prices for target in model.targets
+        ):
+            message = "none of the targets has a price in `prices` to be compared by"
+            self._findings.blame_at((*path, "strategy"), message)
         for part, fields in (("defaults", model.defaults), ("force", model.force)):
             for field in _OWN:
                 if field in fields:
@@ -98,6 +103,25 @@ class _Models:
             force=model.force,
             cache=self._findings.over(file.cache, model.cache, ("models", name, "cache")),
             circuit=self._findings.over(file.circuit, model.circuit, ("models", name, "circuit")),
+            hedging=model.hedging,
+            continuation=model.continuation,
+            sticky=model.sticky,
+            shadow=self._shadow(name, model),
+        )
+
+    def _shadow(self, name: str, model: written.Model) -> schema.Shadow | None:
+        shadow = model.shadow
+        if shadow is None:
+            return None
+        target = self._target(
+            name, written.Target(use=shadow.use), ("models", name, "shadow", "use")
+        )
+        if target is None:
+            return None
+        return schema.Shadow(
+            target=self._in_force(name, model, target),
+            ratio=shadow.ratio,
+            max_in_flight=shadow.max_in_flight,
         )
 
     def _in_force(self, name: str, model: written.Model, target: schema.Target) -> schema.Target:

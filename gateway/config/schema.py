@@ -75,6 +75,21 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
+class Shed(msgspec.Struct, frozen=True, kw_only=True):
+    """When requests are refused at once, so that those under way are served well."""
+
+    loop_lag_s: Annotated[
+        Seconds, Meta(description="The event loop is so late; new requests get a 503.")
+    ] = 0.5
+    memory_bytes: Annotated[
+        Count | None,
+        Meta(
+            description="The process has grown so large; if not given, 85 % of what the machine "
+            "or container has for it."
+        ),
+    ] = None
+
+
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """The door for callers."""
 
@@ -113,6 +128,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0, le=86_400)],
         Meta(description="How long open answers may run on after a stop is asked for."),
     ] = 600.0
+    heartbeat_s: Annotated[
+        Annotated[float, Meta(ge=0, le=3600)],
+        Meta(description="A stream that is silent for so long gets a comment; 0: never."),
+    ] = 15.0
+    shed: Annotated[Shed, Meta(description="When requests are refused at once.")] = Shed()
 
 
 class Admin(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,6 +255,20 @@ class Attempts(msgspec.Struct, frozen=True, kw_only=True):
         Seconds, Meta(description="Upper end of the first random wait; it doubles each time.")
     ] = 0.25
     backoff_cap_s: Annotated[Seconds, Meta(description="Longest random wait.")] = 8.0
+    retry_budget_per_s: Annotated[
+        Annotated[float, Meta(ge=0, le=1000)],
+        Meta(description="Retries of a backend that are always granted, a second."),
+    ] = 1.0
+    max_retry_after_s: Annotated[
+        Seconds, Meta(description="A backend that asks for a longer wait is not waited for.")
+    ] = 120.0
+    max_hold_s: Annotated[
+        Annotated[float, Meta(ge=0, le=3600)],
+        Meta(
+            description="How long a target is left alone at most when it says that a limit of its "
+            "is reached; 0: not at all."
+        ),
+    ] = 60.0
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,6 +300,68 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
         Seconds, Meta(description="How long it stays open first; it doubles each time.")
     ] = 5.0
     open_max_s: Annotated[Seconds, Meta(description="How long it stays open at most.")] = 60.0
+    connect_failures: Annotated[
+        Count, Meta(description="Failed connections in a row that open it, too.")
+    ] = 5
+    slow_start_s: Annotated[
+        Annotated[float, Meta(ge=0, le=3600)],
+        Meta(description="How long its share of the requests grows after it was open."),
+    ] = 10.0
+
+
+class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Asking a backend now and then whether it is there, beside the traffic."""
+
+    enabled: Annotated[bool, Meta(description="Whether it is asked.")] = False
+    path: Annotated[
+        Annotated[str, Meta(pattern="^/[!-~]*$", max_length=1024)],
+        Meta(description="What is asked for by GET, below the base URL; any 2xx is well."),
+    ] = "/models"
+    every_s: Annotated[Seconds, Meta(description="How often, give or take a fifth.")] = 10.0
+    timeout_s: Annotated[Seconds, Meta(description="How long an answer may take.")] = 2.0
+    unhealthy_after: Annotated[
+        Count, Meta(description="Bad answers in a row until it is down.")
+    ] = 3
+    healthy_after: Annotated[Count, Meta(description="Good ones in a row until it is up.")] = 2
+
+
+class Hedging(msgspec.Struct, frozen=True, kw_only=True):
+    """Asking a second target when the first has nothing to say for unusually long."""
+
+    enabled: Annotated[bool, Meta(description="Whether a second target is asked.")] = False
+    after_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="How long the first may take; if not given, what 95 of 100 of its first "
+            "contents took."
+        ),
+    ] = None
+    budget_ratio: Annotated[Ratio, Meta(description="Share of requests that may be hedged.")] = 0.05
+
+
+class Continuation(msgspec.Struct, frozen=True, kw_only=True):
+    """Having a stream that breaks continued by another target that can."""
+
+    enabled: Annotated[bool, Meta(description="Whether broken streams are continued.")] = False
+    max: Annotated[
+        Annotated[int, Meta(ge=1, le=10)], Meta(description="How often in one answer.")
+    ] = 1
+
+
+class Sticky(msgspec.Struct, frozen=True, kw_only=True):
+    """How the strategy `sticky` knows a session, and when it may leave its target."""
+
+    header: Annotated[
+        Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$", max_length=64)],
+        Meta(
+            description="Request header with the session's id; without one `prompt_cache_key` "
+            "counts, then how the conversation begins."
+        ),
+    ] = "x-session-id"
+    load_bound: Annotated[
+        Annotated[float, Meta(ge=1, le=100)],
+        Meta(description="A target this many times as busy as the average takes no more."),
+    ] = 1.25
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True):
@@ -331,6 +427,11 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     circuit: Circuit = Circuit()
     cache: Cache = Cache()
+    max_queued: int = 128
+    queue_wait_s: float = 1.0
+    proxy: Secret | None = None  # an outgoing HTTP proxy's URL; "": none; None: the environment's
+    health_check: HealthCheck = HealthCheck()
+    continues_prefix: bool = False
     simulated: Simulated | None = None  # of provider "simulated", and only there
 
 
@@ -364,6 +465,18 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     force: Mapping[str, object] = {}  # JSON values
     cache: Cache = Cache()
     circuit: Circuit = Circuit()
+    hedging: Hedging = Hedging()
+    continuation: Continuation = Continuation()
+    sticky: Sticky = Sticky()
+    shadow: "Shadow | None" = None
+
+
+class Shadow(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a share of a model's requests is copied to."""
+
+    target: Target
+    ratio: float
+    max_in_flight: int
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,23 +27,10 @@ ROWS = (
     Row("tenants.*.budget", "budgets are not kept."),
     Row("keys.*.limits", "keys are not limited.", schema.Limits()),
     Row("backends.*.limits", "backends are not limited.", schema.Limits()),
-    Row(
-        "backends.*.attempts",
-        "no target is tried twice; only `max` counts, for how many are tried.",
-    ),
-    Row("backends.*.circuit", "targets have no circuits."),
     Row("backends.*.cache", "answers are not remembered.", schema.Cache()),
-    Row("models.*.strategy", "targets are chosen by weight.", "weighted"),
-    Row(
-        "models.*.attempts", "no target is tried twice; only `max` counts, for how many are tried."
-    ),
-    Row("models.*.fallbacks", "other models are not tried.", written.Fallbacks()),
-    Row("models.*.circuit", "targets have no circuits."),
     Row("models.*.cache", "answers are not remembered.", schema.Cache()),
-    Row("attempts", "no target is tried twice; only `max` counts, for how many are tried."),
-    Row("circuit", "targets have no circuits."),
     Row("cache", "answers are not remembered.", schema.Cache()),
-    Row("prices", "nothing is priced.", {}),
+    Row("prices", "nothing is priced; only the strategy `cheapest` compares.", {}),
 )
 NO_DOOR = "there is no door to"
 # Providers that a backend may name though their door is not built yet.

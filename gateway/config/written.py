@@ -16,14 +16,19 @@ from gateway.config.schema import (
     Budget,
     Cache,
     Circuit,
+    Continuation,
     Count,
+    HealthCheck,
+    Hedging,
     Limits,
     Logging,
     OnStoreError,
     Operation,
+    Ratio,
     Seconds,
     Server,
     Simulated,
+    Sticky,
     Strategy,
     Timeouts,
 )
@@ -84,6 +89,28 @@ class Backend(Simulated, frozen=True, kw_only=True):
         Meta(description="What it serves, if less than its provider can."),
     ] = None
     max_in_flight: Annotated[Count, Meta(description="Requests under way to it at once.")] = 256
+    max_queued: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)],
+        Meta(description="Requests that may wait until it has a place for them."),
+    ] = 128
+    queue_wait_s: Annotated[Seconds, Meta(description="How long they wait.")] = 1.0
+    proxy: Annotated[
+        Secret | None,
+        Meta(
+            description="URL of an HTTP proxy on the way to it, such as http://proxy:3128; empty: "
+            "none. If not given, HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count."
+        ),
+    ] = None
+    health_check: Annotated[
+        HealthCheck, Meta(description="Asking it now and then whether it is there.")
+    ] = HealthCheck()
+    continues_prefix: Annotated[
+        bool,
+        Meta(
+            description="It goes on where a last message of the assistant's ends, as vLLM and "
+            "DeepSeek can."
+        ),
+    ] = False
     ca_file: Annotated[
         str | None, Meta(description="PEM file of the authorities to trust, instead of the usual.")
     ] = None
@@ -137,6 +164,16 @@ class Fallbacks(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
 
 
+class Shadow(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy of some requests for another target, whose answers nobody waits for."""
+
+    use: Annotated[Name, Meta(description="backend/model, as in `targets`.")]
+    ratio: Annotated[Ratio, Meta(description="Share of the requests that are copied.")] = 0.01
+    max_in_flight: Annotated[
+        Count, Meta(description="Copies under way at once; beyond that none is made.")
+    ] = 8
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A name that clients ask for. `NAME: backend/model` is the short form for one target."""
 
@@ -180,6 +217,16 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         Circuit,
         Meta(description="Wins here over the file's and the backend's `circuit`, key by key."),
     ] = Circuit()
+    hedging: Annotated[
+        Hedging, Meta(description="A second target is asked when the first takes too long.")
+    ] = Hedging()
+    continuation: Annotated[
+        Continuation, Meta(description="Streams that break are continued by another target.")
+    ] = Continuation()
+    sticky: Annotated[Sticky, Meta(description="For the strategy `sticky`.")] = Sticky()
+    shadow: Annotated[
+        Shadow | None, Meta(description="Where a share of the requests is copied to.")
+    ] = None
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,6 +63,11 @@ def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
     )
 
 
+def promised(record: Record) -> bytes:
+    """The head of a stream of which nothing more is known yet."""
+    return b"%bx-request-id: %b\r\n" % (EVENTS, record.id.encode())
+
+
 def error_head(error: GatewayError, record: Record) -> bytes:
     head = b"%bx-request-id: %b\r\n%b" % (JSON, record.id.encode(), error.headers)
     if record.attempts:

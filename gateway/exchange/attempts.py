@@ -7,88 +7,147 @@ nothing but time. Afterwards no other target may answer, and a failure is told i
 import asyncio
 import time
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
-from gateway.chat.operation import Operation
-from gateway.dialects import openai
-from gateway.dialects.openai_stream import Watch
-from gateway.errors import Code, GatewayError
-from gateway.exchange import answer
-from gateway.exchange.ask import Ask, wire_request
-from gateway.exchange.taps import EventTap, Outlet
+from gateway.errors import Code
+from gateway.exchange.course import Choice, Course
+from gateway.exchange.race import Race, patience_s
+from gateway.exchange.taps import Outlet
 from gateway.policy.failures import RULES, Failure, retry_after, verdict
-from gateway.policy.routing import order
-from gateway.runtime.snapshot import Backend, Route, Target, named
-from gateway.telemetry.record import Attempt, Outcome, Record
+from gateway.policy.holds import rest_s
+from gateway.runtime.snapshot import Backend, Target
+from gateway.telemetry.record import Attempt, Record
+from gateway.upstream.pool import WireRequest
 from gateway.upstream.reply import Reply, UpstreamDown
 
 MAX_ERROR_BODY: Final = 64 * 1024  # bytes read of what a backend says went wrong
 ERROR_BODY_S: Final = 5.0
-MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes of a whole answer
-MIN_LEFT_S: Final = 0.25  # no attempt begins with less time than this
 
 
-def usable(route: Route, operation: Operation, asked: str, draw: float) -> list[Target]:
-    """The targets that offer this operation, best first. Raises GatewayError if there are none."""
-    targets = [target for target in route.targets if operation in target.backend.paths]
-    if not targets:
-        raise GatewayError(
-            Code.OPERATION_NOT_SUPPORTED,
-            f"no backend of model {route.model!r} offers {operation.value}",
-            param="model",
-        )
-    ordered = order(targets, draw)[: route.attempts]
-    return ordered if route.beginning is None else [named(t, route, asked) for t in ordered]
+class Errand(Protocol):
+    """What is to be done at a target: asked, and answered to the client."""
+
+    race: Race | None  # where several targets are asked at once
+
+    @property
+    def repeatable(self) -> bool: ...  # False for a body that can be sent only once
+    @property
+    def outlet(self) -> Outlet: ...
+    @property
+    def record(self) -> Record: ...
+
+    def fits(self, target: Target) -> bool:
+        """Whether it may be tried next; once something has been said, not all can go on from it."""
+
+    def request(self, choice: Choice) -> WireRequest: ...
+
+    async def receive(self, choice: Choice, reply: Reply, attempt: Attempt) -> Failure | None:
+        """Answers the client from a 2xx. A failure while another target may still answer; what goes
+        wrong behind that is told to the client, and is in attempt.failure.
+        """
 
 
-async def answer_from_first(
-    ask: Ask, targets: list[Target], outlet: Outlet, record: Record, deadline_at: float
-) -> None:
-    """Answers from the first target that can. Raises GatewayError, with nothing sent."""
-    failures: list[Failure] = []
-    for target in targets:
-        failure = await _attempt(ask, target, outlet, record, deadline_at)
+async def answer_from_first(errand: Errand, course: Course, deadline_at: float) -> None:
+    """Answers from the first target that can. Raises GatewayError, with no end sent."""
+    choice = course.first(time.monotonic())
+    hedged = choice.route.hedging.enabled and errand.repeatable
+    while True:
+        if hedged:
+            choice, failure = await _race(errand, course, choice, deadline_at)
+        else:
+            failure = await _attempt(errand, choice, _begun(errand, choice), deadline_at)
         if failure is None:
             return
-        failures.append(failure)
-        if not RULES[failure.code].elsewhere or deadline_at - time.monotonic() < MIN_LEFT_S:
-            break
-    raise verdict(failures)
+        hedged = False
+        now = time.monotonic()
+        step = course.after(choice, failure, now, deadline_at - now, errand.fits)
+        if step is None or not errand.repeatable:
+            raise verdict(course.failures)
+        if step.wait_s:
+            await asyncio.sleep(step.wait_s)
+        choice = step.choice
+
+
+async def _race(
+    errand: Errand, course: Course, choice: Choice, deadline_at: float
+) -> tuple[Choice, Failure | None]:
+    """The first target, and a second one if the first is silent for unusually long."""
+    budget = choice.target.health.hedges
+    choices: dict[int, Choice] = {}
+    budget.ratio = choice.route.hedging.budget_ratio
+    budget.requested(time.monotonic())
+    race = errand.race = Race(errand.record)
+
+    def start(choice: Choice) -> None:
+        attempt = _begun(errand, choice)
+        choices[id(attempt)] = choice
+        race.start(attempt, lambda: _attempt(errand, choice, attempt, deadline_at))
+
+    try:
+        start(choice)
+        ended = await race.ended(patience_s(choice))
+        if ended is None and race.winner is None:
+            now = time.monotonic()
+            second = course.beside(choice, now) if budget.take(now) else None
+            if second is not None:
+                start(second)
+        while True:
+            ended = ended or await race.ended(None)
+            if ended is None:
+                return choice, None
+            attempt, failure = ended
+            if failure is None or not race.open:
+                return choices[id(attempt)], failure
+            course.note(choices[id(attempt)], failure)
+            ended = None
+    finally:
+        await race.end()
+        errand.race = None
+
+
+def _begun(errand: Errand, choice: Choice) -> Attempt:
+    backend = choice.target.backend
+    attempt = Attempt(backend.name, backend.provider.name, choice.target.model)
+    errand.record.attempts.append(attempt)
+    return attempt
 
 
 async def _attempt(
-    ask: Ask, target: Target, outlet: Outlet, record: Record, deadline_at: float
+    errand: Errand, choice: Choice, attempt: Attempt, deadline_at: float
 ) -> Failure | None:
     """One try at one target. None once an answer has been begun, however that ends."""
-    attempt = Attempt(target.backend.name, target.backend.provider.name, target.model)
-    record.attempts.append(attempt)
-    pool = target.backend.pool
+    target = choice.target
+    backend, health, pool = target.backend, target.health, target.backend.pool
     reply: Reply | None = None
     failure: Failure | None
+    probe = health.begun(attempt.started_at)
     try:
         if not pool.enter():
             await pool.queue()
         try:
-            request = wire_request(ask, target)
-            reply = await pool.send(request, target.timeouts, deadline_at)
+            reply = await pool.send(errand.request(choice), target.timeouts, deadline_at)
             attempt.status = reply.status
-            if reply.status != 200:
-                failure = await refusal(reply, target.backend)
-            elif ask.stream:
-                failure = await _stream(ask, target, reply, outlet, record, attempt)
+            if 200 <= reply.status < 300:
+                failure = await errand.receive(choice, reply, attempt)
             else:
-                failure = await _whole(ask, target, reply, outlet, record, attempt)
+                failure = await _refusal(reply, backend)
         finally:
             pool.leave(reply)
     except UpstreamDown as down:
         failure = Failure(down.code)
     except asyncio.CancelledError:
-        attempt.failure = attempt.failure or ended_by(outlet)
+        attempt.failure = attempt.failure or ended_by(errand.outlet)
         raise
     finally:
-        close(attempt, record)
+        close(attempt, errand.record)
+        health.ended(attempt.ended_at, probe=probe)
     if failure is not None:
         attempt.failure = failure.code
+        health.failed(failure, attempt.ended_at)
+    elif attempt.failure in RULES:
+        health.failed(Failure(attempt.failure), attempt.ended_at)
+    if reply is not None and (spent_s := rest_s(reply.headers, time.time())):
+        health.hold(attempt.ended_at, spent_s)
     return failure
 
 
@@ -100,66 +159,12 @@ def ended_by(outlet: Outlet) -> Code:
 def close(attempt: Attempt, record: Record) -> None:
     if not attempt.ended_at:
         attempt.ended_at = time.monotonic()
+        if attempt.lost:
+            return  # what was waited for was the other one
         record.waited_s += attempt.ended_at - attempt.started_at
 
 
-async def _whole(
-    ask: Ask, target: Target, reply: Reply, outlet: Outlet, record: Record, attempt: Attempt
-) -> Failure | None:
-    # One event, however many bytes it takes: its parts renew nothing.
-    reply.renew(target.timeouts.first_content_s, Code.FIRST_TOKEN_TIMEOUT)
-    body = await reply.read(MAX_ANSWER)
-    attempt.first_at = time.monotonic()
-    close(attempt, record)
-    try:
-        record.usage = openai.read_answer(ask.operation, body)
-    except openai.BadAnswer:
-        return Failure(Code.BAD_RESPONSE, reply.status)
-    record.status, record.outcome = 200, Outcome.COMPLETE
-    own = answer.own(record, target.model_header)
-    outlet.whole(200, answer.JSON + answer.carried(reply.headers) + own, body)
-    return None
-
-
-async def _stream(
-    ask: Ask, target: Target, reply: Reply, outlet: Outlet, record: Record, attempt: Attempt
-) -> Failure | None:
-    if not (reply.header(b"content-type") or b"").lower().startswith(b"text/event-stream"):
-        return Failure(Code.BAD_RESPONSE, reply.status)
-
-    def commit() -> None:
-        record.status = 200
-        own = answer.own(record, target.model_header, time.monotonic() - attempt.started_at)
-        outlet.begin(200, answer.EVENTS + answer.carried(reply.headers) + own)
-        outlet.events = True
-        outlet.draw_from(reply)
-
-    watch = Watch(withhold_usage=not ask.head.wants_usage, choices=ask.head.choices)
-    tap = EventTap(outlet, reply, watch, attempt, target.timeouts.idle_s, commit)
-    reply.push_to(tap)
-    try:
-        ending = await tap.ending
-    finally:
-        record.usage = watch.usage
-    if ending is None:
-        record.outcome = Outcome.COMPLETE
-        return None
-    failure = Failure(ending, reply.status)
-    if not tap.committed:
-        return failure
-    attempt.failure = ending
-    interrupt(outlet, failure, record)
-    return None
-
-
-def interrupt(outlet: Outlet, failure: Failure, record: Record) -> None:
-    """A failure after the commit: told in the stream, which then never looks whole."""
-    error = verdict([failure])
-    record.failed(error.code, record.status)
-    outlet.end(answer.error_event(error), keep=False)
-
-
-async def refusal(reply: Reply, backend: Backend) -> Failure:
+async def _refusal(reply: Reply, backend: Backend) -> Failure:
     """What a backend meant that did not answer 200. Raises UpstreamDown."""
     reply.renew(ERROR_BODY_S, Code.UPSTREAM_ERROR)
     reply.deadline_at = min(reply.deadline_at, time.monotonic() + ERROR_BODY_S)

@@ -14,6 +14,7 @@ _LABEL: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 MAX_LABEL: Final = 128
 MAX_NAME_SHOWN: Final = 128  # characters of a model's name in a message
 _PASSED: Final = (b"traceparent", b"tracestate", b"openai-beta")
+_SDK_TIMEOUTS: Final = (b"x-stainless-read-timeout", b"x-stainless-timeout")
 # Most requests have none of what is read beside the key.
 _READ: Final = frozenset({b"content-encoding", b"x-request-id", b"x-request-timeout", *_PASSED})
 
@@ -24,6 +25,21 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     label: str | None  # the client's own id for the request, for the log
     timeout_s: float  # what the client is willing to wait; inf if it does not say
     passed: bytes  # header lines of the client's that go along to the backend
+    head: RequestHead
+
+    def patience_s(self, *, stream: bool) -> float:
+        """What the client is willing to wait. An SDK that says how long it waits for the next byte
+        says so of a whole answer; of a stream, which has bytes all along, it says nothing.
+        """
+        if stream:
+            return self.timeout_s
+        headers = self.head.headers
+        said = headers.get(_SDK_TIMEOUTS[0]) or headers.get(_SDK_TIMEOUTS[1])
+        return self.timeout_s if said is None else min(self.timeout_s, _sdk_timeout(said))
+
+    def session(self, route: Route) -> bytes | None:
+        """The session's id, for routes that keep sessions together."""
+        return self.head.headers.get(route.sticky.header)
 
     def route(self, model: str) -> Route:
         """How a model is served, if this caller may use it. Raises GatewayError."""
@@ -47,7 +63,7 @@ def identify(head: RequestHead, snapshot: Snapshot) -> Caller:
         access.presented(field(b"authorization"), field(b"x-api-key")), snapshot.keys
     )
     if _READ.isdisjoint(head.headers):
-        return Caller(snapshot, key, None, math.inf, b"")
+        return Caller(snapshot, key, None, math.inf, b"", head)
     encoding = field(b"content-encoding")
     if encoding is not None and encoding.lower() != b"identity":
         raise GatewayError(
@@ -67,12 +83,22 @@ def identify(head: RequestHead, snapshot: Snapshot) -> Caller:
         None if label is None else _label(label),
         math.inf if timeout is None else _timeout(timeout),
         passed,
+        head,
     )
 
 
 def _label(value: bytes) -> str | None:
     """The client's id, if it is one that may stand in a log."""
     return value.decode() if len(value) <= MAX_LABEL and _LABEL.issuperset(value) else None
+
+
+def _sdk_timeout(value: bytes) -> float:
+    """Seconds; what an SDK writes when it has none is no fault of its user's."""
+    try:
+        timeout_s = float(value)
+    except ValueError:
+        return math.inf
+    return timeout_s if timeout_s > 0 else math.inf
 
 
 def _timeout(value: bytes) -> float:

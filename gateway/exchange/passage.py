@@ -1,12 +1,11 @@
 """Requests that need no understanding: images, audio, files and the like, relayed to the backend of
 the model that they name. Bodies stream through; what must wait until the name is known waits on
-disk. Nothing is tried twice: an upload cannot be sent again.
+disk. A body that we hold may be sent again when a backend fails; an upload cannot.
 """
 
-import asyncio
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -18,14 +17,16 @@ from gateway.chat.operation import Operation
 from gateway.dialects.openai import read_fields
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
-from gateway.exchange.attempts import close, ended_by, refusal, usable
+from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
+from gateway.exchange.course import Choice, Course
+from gateway.exchange.race import Race
 from gateway.exchange.taps import ByteTap, Outlet
-from gateway.policy.failures import Failure, verdict
+from gateway.policy.failures import Failure
 from gateway.runtime.snapshot import Target
 from gateway.telemetry.record import Attempt, Outcome, Record
 from gateway.upstream.pool import WireRequest
-from gateway.upstream.reply import Reply, UpstreamDown
+from gateway.upstream.reply import Reply
 from gateway.wire import json
 from gateway.wire.http import RequestHead, printable
 from gateway.wire.multipart import ModelField, MultipartError, boundary
@@ -69,51 +70,63 @@ def place(head: RequestHead, prefix: bytes) -> Place:
     return Place(head.method, rest, b"?" + kept if kept else b"", named[0] if named else None)
 
 
+_Made = Callable[[Target], WireRequest]  # the request, made for a target
+
+
 class Passage:
     """The road of what is not understood."""
 
     def __init__(
-        self, caller: Caller, operation: Operation, head: RequestHead, prefix: bytes, record: Record
+        self,
+        caller: Caller,
+        operation: Operation,
+        head: RequestHead,
+        prefix: bytes,
+        outlet: Outlet,
+        record: Record,
+        draw: Callable[[], float],
     ) -> None:
         self._caller = caller
         self._operation = operation
         self._head = head
-        self._prefix = prefix
-        self._record = record
+        self._place = place(head, prefix)
         self._content_type = head.header(b"content-type") or b""
+        self._draw = draw
+        self.outlet = outlet
+        self.record = record
 
-    async def run(self, body: bytes | Incoming, outlet: Outlet, draw: float) -> None:
-        """Finishes outlet. Raises GatewayError."""
-        self._place = place(self._head, self._prefix)
+    async def run(self, body: bytes | Incoming) -> None:
+        """Finishes the outlet. Raises GatewayError."""
         if not isinstance(body, bytes):
-            await self._upload(body, outlet, draw)
+            await self._upload(body)
         elif body and _is_json(self._content_type):
             fields = read_fields(body)
-            target, deadline_at = self._target(_named(fields), draw)
-            changed = json.write({**fields, "model": target.model_json})
-            request = self._request(target, changed, b"content-length: %d\r\n" % len(changed))
-            await self._send(target, request, deadline_at, outlet)
+
+            def changed(target: Target) -> WireRequest:
+                body = json.write({**fields, "model": target.model_json})
+                return self._request(target, body, b"content-length: %d\r\n" % len(body))
+
+            await self._send(_named(fields), changed)
         else:
             if body:
                 self._check_opaque()
-            target, deadline_at = self._target(self._place.model, draw)
             length = b"content-length: %d\r\n" % len(body) if body else b""
-            await self._send(target, self._request(target, body, length), deadline_at, outlet)
+            await self._send(self._place.model, lambda target: self._request(target, body, length))
 
-    # ---- which model, where to
-
-    def _target(self, model: str | None, draw: float) -> tuple[Target, float]:
+    async def _send(self, model: str | None, request: _Made, *, repeatable: bool = True) -> None:
         if not model:
             raise GatewayError(
                 Code.MISSING_VALUE,
                 "name a model: in the body, as ?model=NAME, or as the header x-gateway-model",
                 param="model",
             )
-        route = self._caller.route(model)
-        self._record.model = route.model
-        limit_s = min(route.deadline_s, self._caller.timeout_s)
-        target = usable(route, self._operation, model, draw)[0]
-        return target, self._record.started_at + limit_s
+        caller, record = self._caller, self.record
+        route = caller.route(model)
+        record.model = route.model
+        deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
+        course = Course(route, self._operation, model, caller, self._draw)
+        errand = _Relayed(request, self.outlet, record, repeatable)
+        await answer_from_first(errand, course, deadline_at)
 
     def _request(
         self, target: Target, body: bytes | AsyncGenerator[bytes, None], framing: bytes
@@ -135,23 +148,26 @@ class Passage:
 
     # ---- uploads
 
-    async def _upload(self, body: Incoming, outlet: Outlet, draw: float) -> None:
-        limit = self._boundary()
+    async def _upload(self, body: Incoming) -> None:
+        limit, length = self._boundary(), self._head.length
         if limit is None or self._operation is Operation.FILES:
             if limit is None:
                 self._check_opaque()
-            target, deadline_at = self._target(self._place.model, draw)
-            request = self._streamed(target, body.chunks(), self._head.length)
-            await self._send(target, request, deadline_at, outlet)
+            await self._send(
+                self._place.model,
+                lambda target: self._streamed(target, body.chunks(), length),
+                repeatable=False,
+            )
             return
         with closing(_Form(body, ModelField(limit))) as form:
             model = await form.model()
-            target, deadline_at = self._target(model.decode("utf-8", "replace"), draw)
-            name, length = target.model.encode(), self._head.length
-            if length is not None:
-                length += len(name) - len(model)
-            request = self._streamed(target, form.renamed(name), length)
-            await self._send(target, request, deadline_at, outlet)
+
+            def renamed(target: Target) -> WireRequest:
+                name = target.model.encode()
+                size = None if length is None else length + len(name) - len(model)
+                return self._streamed(target, form.renamed(name), size)
+
+            await self._send(model.decode("utf-8", "replace"), renamed, repeatable=False)
 
     def _check_opaque(self) -> None:
         """A body that we cannot read must not name a model either: whose would it be?"""
@@ -175,45 +191,30 @@ class Passage:
         framing = chunked if length is None else b"content-length: %d\r\n" % length
         return self._request(target, parts, framing)
 
-    # ---- there and back
 
-    async def _send(
-        self, target: Target, request: WireRequest, deadline_at: float, outlet: Outlet
-    ) -> None:
-        record, backend = self._record, target.backend
-        attempt = Attempt(backend.name, backend.provider.name, target.model)
-        record.attempts.append(attempt)
-        reply: Reply | None = None
-        failure: Failure | None = None
-        try:
-            if not backend.pool.enter():
-                await backend.pool.queue()
-            try:
-                reply = await backend.pool.send(request, target.timeouts, deadline_at)
-                attempt.status = reply.status
-                if 200 <= reply.status < 300:
-                    failure = await self._relay(reply, target, attempt, outlet)
-                else:
-                    failure = await refusal(reply, backend)
-            finally:
-                backend.pool.leave(reply)
-        except UpstreamDown as down:
-            failure = Failure(down.code)
-        except asyncio.CancelledError:
-            attempt.failure = ended_by(outlet)
-            raise
-        finally:
-            close(attempt, record)
-        if failure is not None:
-            attempt.failure = failure.code
-            raise verdict([failure])
+class _Relayed:
+    """One request that is not understood, at whatever target it is tried."""
 
-    async def _relay(
-        self, reply: Reply, target: Target, attempt: Attempt, outlet: Outlet
-    ) -> Failure | None:
-        record = self._record
-        attempt.first_at = time.monotonic()
-        own = answer.own(record, target.model_header, attempt.first_at - attempt.started_at)
+    def __init__(self, request: _Made, outlet: Outlet, record: Record, repeatable: bool) -> None:
+        self._request = request
+        self.outlet = outlet
+        self.record = record
+        self.race: Race | None = None
+        self.repeatable = repeatable
+
+    def fits(self, target: Target) -> bool:
+        return True
+
+    def request(self, choice: Choice) -> WireRequest:
+        return self._request(choice.target)
+
+    async def receive(self, choice: Choice, reply: Reply, attempt: Attempt) -> Failure | None:
+        target, record, outlet = choice.target, self.record, self.outlet
+        attempt.first_at = now = time.monotonic()
+        if self.race is not None:
+            self.race.won(attempt)
+        target.health.succeeded(now)
+        own = answer.own(record, target.model_header, now - attempt.started_at)
         record.status = reply.status
         length = reply.header(b"content-length")
         known = int(length) if length is not None and length.isdigit() else None
@@ -226,7 +227,12 @@ class Passage:
         if ending is None:
             record.outcome = Outcome.COMPLETE
             return None
-        return Failure(Code.STREAM_INTERRUPTED if ending is Code.UPSTREAM_RESET else ending)
+        if ending is Code.UPSTREAM_RESET:
+            ending = Code.STREAM_INTERRUPTED
+        attempt.failure = ending
+        record.failed(ending, record.status)
+        outlet.cut()  # nobody may take what came for the whole
+        return None
 
 
 def _is_json(content_type: bytes) -> bool:

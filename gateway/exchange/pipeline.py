@@ -15,10 +15,14 @@ from gateway.dialects import openai
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
 from gateway.exchange.ask import Ask
-from gateway.exchange.attempts import answer_from_first, usable
+from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
+from gateway.exchange.course import Course
 from gateway.exchange.passage import Incoming, Passage
+from gateway.exchange.shadow import Shadows
 from gateway.exchange.taps import Outlet
+from gateway.exchange.understood import Understood
+from gateway.policy import affinity
 from gateway.runtime.state import Runtime
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire.http import RequestHead
@@ -32,6 +36,7 @@ class Gateway:
     def __init__(self, runtime: Runtime, draw: Callable[[], float] = random.random) -> None:
         self._runtime = runtime
         self._draw = draw
+        self._shadows = Shadows(runtime.sink.metrics, draw)
 
     async def exchange(
         self, caller: Caller, operation: Operation, body: bytes, outlet: Outlet
@@ -45,9 +50,15 @@ class Gateway:
             if head.stream:
                 self._runtime.sink.streaming(record)
             ask = Ask(operation, head, fields, route, caller.passed)
-            targets = usable(route, operation, head.model, self._draw())
-            deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
-            await answer_from_first(ask, targets, outlet, record, deadline_at)
+            session = b""
+            if route.strategy == "sticky":
+                session = affinity.session(caller.session(route), fields)
+            course = Course(route, operation, head.model, caller, self._draw, session)
+            if route.shadow is not None:
+                self._shadows.cast(ask, route.shadow)
+            patience_s = caller.patience_s(stream=ask.stream)
+            deadline_at = record.started_at + min(route.deadline_s, patience_s)
+            await answer_from_first(Understood(ask, outlet, record), course, deadline_at)
         except BaseException as error:  # noqa: BLE001 - sorted out, and raised again where due
             self._broken_off(error, record, outlet)
         finally:
@@ -65,7 +76,8 @@ class Gateway:
         """One that is not. Finishes outlet, unless the client leaves first."""
         record = self._begin(caller, operation)
         try:
-            await Passage(caller, operation, head, prefix, record).run(body, outlet, self._draw())
+            passage = Passage(caller, operation, head, prefix, outlet, record, self._draw)
+            await passage.run(body)
         except BaseException as error:  # noqa: BLE001 - sorted out, and raised again where due
             self._broken_off(error, record, outlet)
         finally:
@@ -104,7 +116,7 @@ class Gateway:
 def tell(error: GatewayError, record: Record, outlet: Outlet) -> None:
     """The error as the answer, or where one has begun, as its end."""
     if outlet.started:
-        record.failed(error.code, record.status)
+        record.failed(error.code, record.status or 200)
         if outlet.events:
             outlet.end(answer.error_event(error), keep=False)
         else:

@@ -19,10 +19,18 @@ MAX_HELD_READS: Final = 64
 MAX_HELD_BYTES: Final = 256 * 1024
 
 
-class Outlet(Protocol):
+class Flow(Protocol):
+    """What a stream is written to."""
+
+    def push(self, data: bytes) -> None: ...
+    def end(self, data: bytes = b"", *, keep: bool = True) -> None: ...
+
+
+class Outlet(Flow, Protocol):
     """The client's side, as far as the road needs it."""
 
     events: bool
+    promised: bytes
 
     @property
     def started(self) -> bool: ...
@@ -35,8 +43,6 @@ class Outlet(Protocol):
 
     def whole(self, status: int, headers: bytes, body: bytes) -> None: ...
     def begin(self, status: int, headers: bytes, length: int | None = None) -> None: ...
-    def push(self, data: bytes) -> None: ...
-    def end(self, data: bytes = b"", *, keep: bool = True) -> None: ...
     def cut(self) -> None: ...
     def draw_from(self, source: Reply) -> None: ...
 
@@ -50,7 +56,7 @@ class EventTap:
 
     def __init__(
         self,
-        outlet: Outlet,
+        outlet: Flow,
         reply: Reply,
         watch: Watch,
         attempt: Attempt,

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import Final
 
 from gateway.errors import SITUATIONS, Code, GatewayError
@@ -22,38 +23,101 @@ class Failure:
     retry_after_s: float | None = None
 
 
+class Mark(StrEnum):
+    """What a failure says of the health of the target that it came from."""
+
+    CONNECT = "connect"  # it could not be reached
+    TRIPS = "trips"  # it failed: enough of these open its circuit
+    ALIVE = "alive"  # it did its work, and refused: as good as an answer
+    NOTHING = "nothing"
+
+
+class Cause(StrEnum):
+    """Why another model is asked, where a route has fallbacks for that."""
+
+    CONTEXT_LENGTH = "context_length"
+    CONTENT_POLICY = "content_policy"
+    RATE_LIMIT = "rate_limit"
+    ANY = "any"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
+    again: bool  # the same target may be tried again, after a pause
     elsewhere: bool  # another target may be tried
+    mark: Mark
+    fallback: Cause | None  # the models that may be asked when no target is left
     shows: str  # what the client reads; {said} where the upstream's words are for the caller
+
+
+def _rule(
+    shows: str,
+    *,
+    again: bool = True,
+    mark: Mark = Mark.TRIPS,
+    fallback: Cause | None = Cause.ANY,
+    elsewhere: bool = True,
+) -> Rule:
+    return Rule(again, elsewhere, mark, fallback, shows)
+
+
+def _callers(shows: str, fallback: Cause | None = None) -> Rule:
+    """The caller's fault: it would be refused again, and elsewhere."""
+    return Rule(again=False, elsewhere=False, mark=Mark.ALIVE, fallback=fallback, shows=shows)
 
 
 # One row a code that an attempt can end with.
 RULES: Final[dict[Code, Rule]] = {
-    Code.CONNECT_FAILED: Rule(True, "the backend could not be reached"),
-    Code.CONNECT_TIMEOUT: Rule(True, "the backend could not be reached in time"),
-    Code.TLS_ERROR: Rule(True, "no trusted connection to the backend could be made"),
-    Code.FIRST_TOKEN_TIMEOUT: Rule(True, "the backend sent nothing in time"),
-    Code.IDLE_TIMEOUT: Rule(True, "the backend fell silent"),
-    Code.TOTAL_TIMEOUT: Rule(False, "the request took longer than it may"),
-    Code.UPSTREAM_RESET: Rule(True, "the backend broke off"),
-    Code.STREAM_INTERRUPTED: Rule(True, "the backend broke the stream off"),
-    Code.STREAM_TRUNCATED: Rule(
-        True, "the backend ended the stream before its answer was complete"
+    Code.CONNECT_FAILED: _rule("the backend could not be reached", mark=Mark.CONNECT),
+    Code.CONNECT_TIMEOUT: _rule("the backend could not be reached in time", mark=Mark.CONNECT),
+    Code.TLS_ERROR: _rule(
+        "no trusted connection to the backend could be made", again=False, mark=Mark.CONNECT
     ),
-    Code.PROTOCOL_ERROR: Rule(True, "the backend did not speak proper HTTP"),
-    Code.BAD_RESPONSE: Rule(True, "the backend's answer was not understood"),
-    Code.RESPONSE_TOO_LARGE: Rule(False, "the backend's answer was too large"),
-    Code.UPSTREAM_REDIRECT: Rule(True, "the backend answered with a redirect"),
-    Code.UPSTREAM_ERROR: Rule(True, "the backend failed"),
-    Code.UPSTREAM_OVERLOADED: Rule(True, "the backend is overloaded"),
-    Code.UPSTREAM_RATE_LIMITED: Rule(True, "the backend's rate limit is reached"),
-    Code.UPSTREAM_QUOTA: Rule(True, "the gateway's quota at the backend is used up"),
-    Code.UPSTREAM_AUTH: Rule(True, "the backend refused the gateway's credential"),
-    Code.UPSTREAM_REFUSED: Rule(False, "{said}"),
-    Code.CONTEXT_LENGTH: Rule(False, "{said}"),
-    Code.CONTENT_POLICY: Rule(False, "{said}"),
-    Code.NO_UPSTREAM: Rule(True, "the backend has no room"),
+    Code.FIRST_TOKEN_TIMEOUT: _rule("the backend sent nothing in time", again=False),
+    Code.IDLE_TIMEOUT: _rule("the backend fell silent", again=False),
+    Code.TOTAL_TIMEOUT: _rule(
+        "the request took longer than it may",
+        again=False,
+        elsewhere=False,
+        mark=Mark.NOTHING,
+        fallback=None,
+    ),
+    Code.UPSTREAM_TIMEOUT: _rule("the backend gave up waiting"),
+    Code.UPSTREAM_RESET: _rule("the backend broke off"),
+    Code.STREAM_INTERRUPTED: _rule("the backend broke the stream off"),
+    Code.STREAM_TRUNCATED: _rule("the backend ended the stream before its answer was complete"),
+    Code.PROTOCOL_ERROR: _rule("the backend did not speak proper HTTP", again=False),
+    Code.BAD_RESPONSE: _rule("the backend's answer was not understood"),
+    Code.RESPONSE_TOO_LARGE: _rule(
+        "the backend's answer was too large",
+        again=False,
+        elsewhere=False,
+        mark=Mark.ALIVE,
+        fallback=None,
+    ),
+    Code.UPSTREAM_REDIRECT: _rule("the backend answered with a redirect", again=False),
+    Code.UPSTREAM_ERROR: _rule("the backend failed"),
+    Code.UPSTREAM_UNSUPPORTED: _rule(
+        "the backend does not do what was asked of it", again=False, mark=Mark.NOTHING
+    ),
+    Code.UPSTREAM_OVERLOADED: _rule("the backend is overloaded"),
+    Code.UPSTREAM_RATE_LIMITED: _rule(
+        "the backend's rate limit is reached", mark=Mark.NOTHING, fallback=Cause.RATE_LIMIT
+    ),
+    Code.UPSTREAM_QUOTA: _rule(
+        "the gateway's quota at the backend is used up",
+        again=False,
+        mark=Mark.NOTHING,
+        fallback=Cause.RATE_LIMIT,
+    ),
+    Code.UPSTREAM_AUTH: _rule(
+        "the backend refused the gateway's credential", again=False, mark=Mark.NOTHING
+    ),
+    Code.UPSTREAM_CONFLICT: _rule("{said}", mark=Mark.ALIVE),
+    Code.UPSTREAM_REFUSED: _callers("{said}"),
+    Code.CONTEXT_LENGTH: _callers("{said}", Cause.CONTEXT_LENGTH),
+    Code.CONTENT_POLICY: _callers("{said}", Cause.CONTENT_POLICY),
+    Code.NO_UPSTREAM: _rule("the backend has no room", again=False, mark=Mark.NOTHING),
 }
 _UNSAID: Final = "the backend refused the request"
 MAX_RETRY_AFTER_S: Final = 3600.0
@@ -107,14 +171,16 @@ _STATUSES: Final = {
     401: Code.UPSTREAM_AUTH,  # of the gateway's credential, never of the caller's key
     402: Code.UPSTREAM_QUOTA,
     403: Code.UPSTREAM_AUTH,
-    405: Code.UPSTREAM_ERROR,  # this and the like: of how we spoke HTTP, not of what was asked
+    405: Code.UPSTREAM_UNSUPPORTED,  # this and the like: of how we spoke HTTP, not of what we asked
     407: Code.UPSTREAM_AUTH,
-    408: Code.FIRST_TOKEN_TIMEOUT,
-    411: Code.UPSTREAM_ERROR,
-    417: Code.UPSTREAM_ERROR,
-    421: Code.UPSTREAM_ERROR,
-    426: Code.UPSTREAM_ERROR,
+    408: Code.UPSTREAM_TIMEOUT,
+    409: Code.UPSTREAM_CONFLICT,
+    411: Code.UPSTREAM_UNSUPPORTED,
+    417: Code.UPSTREAM_UNSUPPORTED,
+    421: Code.UPSTREAM_UNSUPPORTED,
+    426: Code.UPSTREAM_UNSUPPORTED,
     429: Code.UPSTREAM_RATE_LIMITED,
+    501: Code.UPSTREAM_UNSUPPORTED,
     503: Code.UPSTREAM_OVERLOADED,
     529: Code.UPSTREAM_OVERLOADED,
 }

@@ -1,12 +1,13 @@
 """A config compiled: every name resolved, every head written, nothing that changes.
 
-An exchange reads one snapshot at its start and ends on it. What it refers to (a pool) may be shared
-with the next one.
+An exchange reads one snapshot at its start and ends on it. What it refers to (pools, health) may be
+shared with the next one.
 """
 
+import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,8 +17,11 @@ import gateway
 from gateway.chat.operation import Operation
 from gateway.config import schema
 from gateway.policy.access import VirtualKey, virtual_key
+from gateway.policy.failures import Cause
 from gateway.policy.routing import resolve
 from gateway.providers.base import Provider
+from gateway.runtime.health import Health, Standing
+from gateway.runtime.lasting import Lasting
 from gateway.upstream.pool import Pool, Timeouts
 from gateway.wire import json
 from gateway.wire.http import lines
@@ -32,8 +36,11 @@ class Backend:
     pool: Pool
     heads: Mapping[Operation, bytes] = field(repr=False)  # from "POST /path" on; the credential too
     paths: Mapping[Operation, bytes]
+    base_path: bytes  # of the base URL
     common: bytes = field(repr=False)  # the header lines of every request
     masks: tuple[str, ...] = field(repr=False)  # what its errors must not show
+    standing: Standing
+    continues_prefix: bool  # it goes on where a given assistant message ends
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +53,27 @@ class Target:
     name: str  # "backend/model", as the config and the response header say it
     model_json: msgspec.Raw
     model_header: bytes  # the ready line x-gateway-model
+    health: Health
+    identity: bytes  # the same as long as its name is
+    price: float  # dollars for a million tokens, input and output mixed; inf if not known
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """How a failed attempt is followed by another."""
+
+    attempts: int  # in all, over retries and fallbacks
+    base_s: float
+    cap_s: float
+    max_retry_after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stickiness:
+    """How a session is known, and when it may leave its target."""
+
+    header: bytes
+    load_bound: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,10 +81,27 @@ class Route:
     model: str  # as configured; metrics and logs use this, never what a client wrote
     beginning: str | None  # of a wildcard: what stands before its "*"
     targets: tuple[Target, ...]
-    attempts: int
+    offering: Mapping[Operation, tuple[Target, ...]]  # the targets for each operation
+    strategy: str
+    sticky: Stickiness
+    retrying: Retrying
+    fallbacks: Mapping[Cause, tuple[str, ...]]  # further models, by why they are asked
     deadline_s: float
     defaults: json.Fields  # for fields that the request leaves out
     force: json.Fields  # over whatever the request says
+    learns: bool  # somebody wants to know how fast its targets are
+    hedging: schema.Hedging
+    continuation: schema.Continuation
+    shadow: "Shadow | None"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shadow:
+    """Where a share of the requests is copied to; nobody waits for its answers."""
+
+    target: Target
+    ratio: float
+    max_in_flight: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,18 +118,15 @@ class Snapshot:
         return resolve(model, self.routes, self.wildcards)
 
 
-PoolFor = Callable[[schema.Backend, str], Pool]  # and the base URL in effect
-
-
-def compile(
-    config: schema.Config, providers: Mapping[str, Provider], pool_for: PoolFor
-) -> Snapshot:
+def compile(config: schema.Config, providers: Mapping[str, Provider], lasting: Lasting) -> Snapshot:
     """What the config says, ready for requests. Its names have been checked when it was loaded."""
     backends = {
-        name: _backend(backend, providers[backend.provider], pool_for)
+        name: _backend(backend, providers[backend.provider], lasting)
         for name, backend in config.backends.items()
     }
-    routes = {name: _route(model, backends) for name, model in config.models.items()}
+    routes = {
+        name: _route(model, config, backends, lasting) for name, model in config.models.items()
+    }
     wildcards = [
         (route.beginning, route) for route in routes.values() if route.beginning is not None
     ]
@@ -99,8 +141,8 @@ def compile(
     )
 
 
-def _backend(backend: schema.Backend, provider: Provider, pool_for: PoolFor) -> Backend:
-    base_url = (backend.base_url or provider.base_url or "").rstrip("/")
+def _backend(backend: schema.Backend, provider: Provider, lasting: Lasting) -> Backend:
+    base_url = url_of(backend, provider)
     url = urlsplit(base_url)
     secret = backend.credential.reveal()
     common = lines(
@@ -120,30 +162,77 @@ def _backend(backend: schema.Backend, provider: Provider, pool_for: PoolFor) -> 
     return Backend(
         name=backend.name,
         provider=provider,
-        pool=pool_for(backend, base_url),
+        pool=lasting.pool(backend, base_url),
         heads={
             operation: b"POST %b HTTP/1.1\r\n%bcontent-type: application/json\r\n" % (path, common)
             for operation, path in paths.items()
         },
         paths=paths,
+        base_path=url.path.encode(),
         common=common,
         masks=tuple(mask for mask in masks if len(mask) > 3),
+        standing=lasting.standing(backend, base_url),
+        continues_prefix=backend.continues_prefix,
     )
 
 
-def _route(model: schema.Model, backends: Mapping[str, Backend]) -> Route:
+def url_of(backend: schema.Backend, provider: Provider) -> str:
+    """The base URL in effect."""
+    return (backend.base_url or provider.base_url or "").rstrip("/")
+
+
+def _route(
+    model: schema.Model,
+    config: schema.Config,
+    backends: Mapping[str, Backend],
+    lasting: Lasting,
+) -> Route:
+    def target(one: schema.Target) -> Target:
+        backend = config.backends[one.backend]
+        base_url = url_of(backend, backends[one.backend].provider)
+        health = lasting.health(one, base_url, backends[one.backend].standing)
+        price = config.prices.get(f"{one.backend}/{one.model}")
+        return _target(one, backends[one.backend], health, _mixed(price))
+
+    targets = tuple(target(one) for one in model.targets)
+    attempts, shadow = model.attempts, model.shadow
     return Route(
         model=model.name,
         beginning=model.name[:-1] if model.name.endswith("*") else None,
-        targets=tuple(_target(target, backends[target.backend]) for target in model.targets),
-        attempts=model.attempts.max,
+        targets=targets,
+        offering={
+            operation: tuple(one for one in targets if operation in one.backend.paths)
+            for operation in Operation
+        },
+        strategy=model.strategy,
+        sticky=Stickiness(model.sticky.header.lower().encode(), model.sticky.load_bound),
+        retrying=Retrying(
+            attempts.max,
+            attempts.backoff_base_s,
+            attempts.backoff_cap_s,
+            attempts.max_retry_after_s,
+        ),
+        fallbacks={Cause(cause): names for cause, names in model.fallbacks.items()},
         deadline_s=model.timeouts.total_s,
         defaults=_raw(model.defaults),
         force=_raw(model.force),
+        learns=model.strategy == "fastest" or model.hedging.enabled,
+        hedging=model.hedging,
+        continuation=model.continuation,
+        shadow=None
+        if shadow is None
+        else Shadow(target(shadow.target), shadow.ratio, shadow.max_in_flight),
     )
 
 
-def _target(target: schema.Target, backend: Backend) -> Target:
+def _mixed(price: schema.Price | None) -> float:
+    """A chat sends about three times what it gets."""
+    if price is None:
+        return math.inf
+    return 0.75 * price.input_usd_per_mtok + 0.25 * price.output_usd_per_mtok
+
+
+def _target(target: schema.Target, backend: Backend, health: Health, price: float) -> Target:
     timeouts = target.timeouts
     name = f"{target.backend}/{target.model}"
     return Target(
@@ -157,6 +246,9 @@ def _target(target: schema.Target, backend: Backend) -> Target:
         name=name,
         model_json=msgspec.Raw(json.write(target.model)),
         model_header=_model_header(name),
+        health=health,
+        identity=name.encode(),
+        price=price,
     )
 
 
@@ -171,12 +263,9 @@ def named(target: Target, route: Route, asked: str) -> Target:
         return target
     rest = asked[len(route.beginning) :]
     name = f"{target.backend.name}/{rest}"
-    return Target(
-        backend=target.backend,
+    return replace(
+        target,
         model=rest,
-        weight=target.weight,
-        tier=target.tier,
-        timeouts=target.timeouts,
         name=name,
         model_json=msgspec.Raw(json.write(rest)),
         model_header=_model_header(name),

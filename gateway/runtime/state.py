@@ -1,4 +1,4 @@
-"""The snapshot in force, and what outlives it: pools, timers, the telling."""
+"""The snapshot in force, and what outlives it: pools, health, timers, the telling."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from gateway.config import schema
 from gateway.providers.base import Provider
+from gateway.runtime.lasting import Lasting
 from gateway.runtime.snapshot import Snapshot, compile
+from gateway.strain import Strain, most_memory
 from gateway.sweep import Sweep
 from gateway.telemetry.sink import Sink
 from gateway.upstream.pool import Dial, Pool, tcp
@@ -23,10 +25,11 @@ class Runtime:
         self.providers = providers
         self.sink = sink
         self.sweep = Sweep()
+        self.strain = Strain()
         self.draining = False
         self.followers: list[Callable[[schema.Config], None]] = []  # called with each new config
         self._dial_simulated = dial_simulated
-        self._pools: dict[tuple[object, ...], Pool] = {}
+        self._lasting = Lasting(self._open)
         self._contexts: dict[str | None, ssl.SSLContext] = {}
         self._snapshot: Snapshot | None = None
 
@@ -41,27 +44,21 @@ class Runtime:
 
         Raises OSError when a backend's ca_file cannot be read: then nothing has changed.
         """
-        pools: dict[tuple[object, ...], Pool] = {}
-
-        def pool_for(backend: schema.Backend, base_url: str) -> Pool:
-            key = (backend.name, base_url, backend.ca_file, backend.simulated)
-            pool = self._pools.get(key)
-            if pool is None:
-                dial = self._dial(backend, base_url)
-                pool = Pool(dial, max_in_flight=backend.max_in_flight, sweep=self.sweep)
-            pools[key] = pool
-            return pool
-
-        snapshot = compile(config, self.providers, pool_for)
-        for backend in snapshot.backends.values():
-            backend.pool.max_in_flight = config.backends[backend.name].max_in_flight
-        before, self._pools = self._pools, pools
-        for key in before.keys() - pools.keys():
-            before[key].close()  # what is under way on it still ends
-        self._snapshot = snapshot
+        lasting = self._lasting.next()
+        snapshot = compile(config, self.providers, lasting)
+        lasting.settle(config)
+        self._lasting, self._snapshot = lasting, snapshot
+        shed = config.server.shed
+        self.strain.max_lag_s = shed.loop_lag_s
+        self.strain.max_memory_bytes = shed.memory_bytes or most_memory()
         for follow in self.followers:
             follow(config)
         return snapshot
+
+    def _open(self, backend: schema.Backend, base_url: str) -> Pool:
+        return Pool(
+            self._dial(backend, base_url), max_in_flight=backend.max_in_flight, sweep=self.sweep
+        )
 
     def _dial(self, backend: schema.Backend, base_url: str) -> Dial:
         if backend.simulated is not None:
@@ -82,5 +79,4 @@ class Runtime:
         return context
 
     def close(self) -> None:
-        for pool in self._pools.values():
-            pool.close()
+        self._lasting.close()

@@ -73,10 +73,19 @@ class ClientDoor:
             )
         if row.operation is None:
             return _Health(self._runtime, head.path)
+        if self._runtime.strain.reason:
+            raise self._shed(self._runtime.strain.reason)
         caller = identify(head, self._runtime.snapshot)
         if row.operation is Operation.MODELS:
             return _Models(self._runtime, caller, head)
         return _Exchange(self._gateway, caller, row.operation, head, row.prefix)
+
+    def _shed(self, reason: str) -> GatewayError:
+        """Before anything of the body is read: what is under way is served well instead."""
+        self._runtime.sink.metrics.number("gateway_shed_total", reason).value += 1
+        return GatewayError(
+            Code.OVERLOADED, "the gateway has enough to do; try again soon", retry_after_s=1
+        )
 
     def refuse(self, head: RequestHead | None, error: GatewayError, outlet: Outlet) -> None:
         record = Record(None if head is None else _operation(head.path))

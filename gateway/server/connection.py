@@ -31,6 +31,7 @@ class Settings:
     body_timeout_s: float = 30
     keep_alive_s: float = 75
     write_timeout_s: float = 60
+    heartbeat_s: float = 15  # of silence in a stream; 0: none is sent
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +44,7 @@ class Listening:
     sweep: Sweep = field(default_factory=lambda: Sweep(tick_s=0.25))
     connections: "set[Connection]" = field(default_factory=set)
     draining: bool = False
+    crowded_out: int = 0  # connections refused because there were too many
 
     def __call__(self) -> "Connection":
         return Connection(self)
@@ -79,6 +81,7 @@ class Connection(asyncio.Protocol):
         self._read_paused = False
         self._write_paused = False  # the client does not read as fast as we write
         self._unsent = 0  # bytes, when last looked at
+        self._said = -1  # bytes of the answer, when last looked at; -1 before
         self._half_closed = False
         self._probes = 0
         self._body_started_at = 0.0
@@ -94,6 +97,7 @@ class Connection(asyncio.Protocol):
         listening.sweep.watch(self)
         self.due_at = time.monotonic() + listening.settings.header_timeout_s
         crowd, most = len(listening.connections), listening.max_connections
+        listening.crowded_out += crowd > most
         if crowd > most + max(8, most // 4):
             self._transport.abort()  # those who are being told why are too many already
         elif crowd > most or listening.draining:
@@ -150,7 +154,7 @@ class Connection(asyncio.Protocol):
         outlet = self._outlet
         if outlet is not None:
             watched = self._half_closed or self._answering is self._reader.current
-            self.due_at = time.monotonic() + BODY_WINDOW_S if watched else NEVER
+            self.due_at = time.monotonic() + (BODY_WINDOW_S if watched else self._listen_s)
             outlet.unblock()
         elif self._phase is _Phase.IDLE:
             self.due_at = time.monotonic() + self._listening.settings.keep_alive_s
@@ -168,7 +172,8 @@ class Connection(asyncio.Protocol):
             self._go_ahead(turn)
             return
         turns.popleft()
-        self._phase, self.due_at = _Phase.ANSWER, NEVER
+        self._phase, self._said = _Phase.ANSWER, -1
+        self.due_at = time.monotonic() + self._listen_s
         head = turn.head
         outlet = self._outlet = Outlet(
             self,
@@ -302,6 +307,22 @@ class Connection(asyncio.Protocol):
             self._probe()
         elif self._answering is not None and self._answering is self._reader.current:
             self._check_pace(now)
+        elif outlet is not None:
+            self._listen(outlet, now)
+
+    @property
+    def _listen_s(self) -> float:
+        """Until it is looked again whether a stream has fallen silent."""
+        return self._listening.settings.heartbeat_s / 2 or NEVER
+
+    def _listen(self, outlet: Outlet, now: float) -> None:
+        """Two looks without a byte between them: the client is told that we are still there."""
+        if outlet.bytes_sent == self._said:
+            outlet.heartbeat()
+            self._said = -1
+        else:
+            self._said = outlet.bytes_sent
+        self.due_at = now + self._listen_s
 
     def _taking(self, now: float) -> bool:
         """Whether a client that leaves bytes unread at least takes some: then it may go on."""

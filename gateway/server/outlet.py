@@ -61,6 +61,7 @@ class Outlet(msgspec.Struct, eq=False):
     blocked: bool = False  # the client does not read fast enough
     reason: GatewayError | None = None  # why the gateway itself ends it, where it does
     events: bool = False  # a stream of server-sent events: a comment may be slipped in
+    promised: bytes = b""  # header lines of a stream that may be begun before its first content
     bytes_sent: int = 0
     source: Source | None = None
     _sized: bool = False  # the head has told the length: no chunks
@@ -153,6 +154,13 @@ class Outlet(msgspec.Struct, eq=False):
             self.push(b":\n\n")
             return True
         return False
+
+    def heartbeat(self) -> bool:
+        """The same, and begins a stream that is promised: its client would else be cut off."""
+        if self.promised and not self.started:
+            self.begin(200, self.promised)
+            self.events = True
+        return self.comment()
 
     def last(self) -> None:
         """The connection ends behind this answer."""

@@ -135,8 +135,23 @@ METRICS: Final[dict[str, Definition]] = {
     "gateway_upstream_attempts_total": Definition(
         "counter", "Attempts at backends.", ("backend", "outcome")
     ),
+    "gateway_retries_total": Definition(
+        "counter", "Attempts that followed a failed one at the same target.", ("model", "reason")
+    ),
     "gateway_fallbacks_total": Definition(
-        "counter", "Attempts that followed a failed one, by backend.", ("from", "to")
+        "counter", "Attempts that followed a failed one at another target.", ("from", "to")
+    ),
+    "gateway_hedges_total": Definition(
+        "counter", "Second targets asked because the first took long.", ("model", "outcome")
+    ),
+    "gateway_continuations_total": Definition(
+        "counter", "Broken streams that another target was to continue.", ("model", "outcome")
+    ),
+    "gateway_shadows_total": Definition(
+        "counter", "Copies of requests for another target.", ("model", "outcome")
+    ),
+    "gateway_shed_total": Definition(
+        "counter", "Requests and connections refused for lack of room.", ("reason",)
     ),
     "gateway_streams_interrupted_total": Definition(
         "counter", "Streams that ended without being complete.", ("backend", "cause")
@@ -145,6 +160,27 @@ METRICS: Final[dict[str, Definition]] = {
     "gateway_backend_inflight": Definition("gauge", "Requests at a backend.", ("backend",)),
     "gateway_backend_queue_depth": Definition(
         "gauge", "Requests waiting for a place at a backend.", ("backend",)
+    ),
+    "gateway_backend_up": Definition(
+        "gauge", "0 for a backend that active checks find down.", ("backend",), joined="min"
+    ),
+    "gateway_backend_credential_refused": Definition(
+        "gauge", "1 while a backend refuses our credential.", ("backend",), joined="max"
+    ),
+    "gateway_circuit_state": Definition(
+        "gauge",
+        "0 for a closed circuit, 1 for a half-open, 2 for an open one.",
+        ("backend", "target"),
+        joined="max",
+    ),
+    "gateway_upstream_hold_seconds": Definition(
+        "gauge",
+        "How long a target is still left alone because a limit of its is reached.",
+        ("backend", "target"),
+        joined="max",
+    ),
+    "gateway_upstream_stale_total": Definition(
+        "counter", "Requests repeated because an idle connection had died.", ("backend",)
     ),
     "gateway_open_exchanges": Definition("gauge", "Exchanges under way."),
     "gateway_open_streams": Definition("gauge", "Streamed answers under way."),

@@ -44,6 +44,7 @@ class Attempt(msgspec.Struct, eq=False):
     chunks: int = 0  # events of a stream
     failure: Code | None = None
     status: int | None = None  # the backend's
+    lost: bool = False  # another one, asked beside it, answered first
 
 
 class Record(msgspec.Struct, eq=False):

@@ -153,12 +153,13 @@ class Sink:
         before: Attempt | None = None
         for attempt in record.attempts:
             if before is not None:
-                self.metrics.number(
-                    "gateway_fallbacks_total", before.backend, attempt.backend
-                ).value += 1
+                self._tell_repeat(record, before, attempt)
             before = attempt
             series = self._series_of(attempt, record, operation)
             duration_s = attempt.ended_at - attempt.started_at
+            if attempt.lost:
+                self._tell_lost(record, attempt)
+                continue
             if attempt.failure is None:
                 series.complete.value += 1
                 series.duration.observe(duration_s)
@@ -177,6 +178,27 @@ class Sink:
             total = self._usage.get(record.key) or self._usage_of(record.key)
             total.input.value += usage.input
             total.output.value += usage.output
+
+    def _tell_lost(self, record: Record, attempt: Attempt) -> None:
+        """Of a race: it was won by the second if the loser had begun before it."""
+        won = attempt.started_at < record.attempts[-1].started_at
+        self.metrics.number("gateway_upstream_attempts_total", attempt.backend, "lost").value += 1
+        outcome = "won" if won else "lost"
+        self.metrics.number("gateway_hedges_total", record.model, outcome).value += 1
+
+    def _tell_repeat(self, record: Record, before: Attempt, attempt: Attempt) -> None:
+        """The same target again is a retry, another one a fallback; a race is neither."""
+        if before.lost or before.failure is None:
+            return
+        if before.first_at is not None and record.stream:
+            outcome = "complete" if attempt.failure is None else "failed"
+            self.metrics.number("gateway_continuations_total", record.model, outcome).value += 1
+        if (before.backend, before.model) == (attempt.backend, attempt.model):
+            reason = before.failure.value
+            number = self.metrics.number("gateway_retries_total", record.model, reason)
+        else:
+            number = self.metrics.number("gateway_fallbacks_total", before.backend, attempt.backend)
+        number.value += 1
 
     def _usage_of(self, key: str) -> _Usage:
         name = key if len(self._usage) < MAX_KEYS else OTHER

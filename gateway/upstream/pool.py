@@ -73,7 +73,10 @@ class Pool:
         self._queue: deque[asyncio.Future[None]] = deque()
         self._closed = False
         self.max_in_flight = max_in_flight
+        self.max_queued = MAX_QUEUED
+        self.queue_wait_s = MAX_WAIT_S
         self.in_flight = 0
+        self.stale = 0  # connections that had died unnoticed, and their requests were repeated
 
     @property
     def queued(self) -> int:
@@ -90,12 +93,12 @@ class Pool:
 
     async def queue(self) -> None:
         """Waits for a place. Raises UpstreamDown when none comes free in time."""
-        if len(self._queue) >= MAX_QUEUED:
+        if len(self._queue) >= self.max_queued:
             raise UpstreamDown(Code.NO_UPSTREAM)
         place = asyncio.get_running_loop().create_future()
         self._queue.append(place)
         try:
-            async with asyncio.timeout(MAX_WAIT_S):
+            async with asyncio.timeout(self.queue_wait_s):
                 await place
         except BaseException as error:
             if place in self._queue:
@@ -148,6 +151,7 @@ class Pool:
                 if fresh or reply.touched or down.code is not Code.UPSTREAM_RESET:
                     raise
                 connection = None  # it was stale
+                self.stale += 1
             except BaseException:
                 reply.close()
                 raise

@@ -42,6 +42,12 @@ models:
   well: good/real-model
 {models}
 timeouts: {{connect_s: 1, first_content_s: 15, idle_s: 15, total_s: 30}}
+{rules}
+"""
+# One fault at a time, and nothing remembered of it.
+FORGETFUL: Final = """
+attempts: {retry_budget_ratio: 0, retry_budget_per_s: 0, max_hold_s: 0}
+circuit: {enabled: false}
 """
 
 
@@ -64,6 +70,7 @@ class Answer:
         """The data of a stream's events; each is in the plain form."""
         *events, rest = self.body.split(b"\n\n")
         assert rest == b"", rest[:200]
+        events = [event for event in events if event != b":"]  # a heartbeat
         for event in events:
             assert event.startswith(b"data: "), event[:200]
         return [event.removeprefix(b"data: ") for event in events]
@@ -205,8 +212,8 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(models: str = "", backends: str = "") -> Iterator[Stage]:
-    """models, backends: further lines of the config.
+def stage(models: str = "", backends: str = "", rules: str = FORGETFUL) -> Iterator[Stage]:
+    """models, backends: further lines of the config; rules: what follows from failures.
 
     {bad} among the backends is the bad vendor's URL, {named} the same by its host's name.
     """
@@ -223,7 +230,13 @@ def stage(models: str = "", backends: str = "") -> Iterator[Stage]:
         backends = backends.replace("{bad}", first.url)
         backends = backends.replace("{named}", first.url.replace("127.0.0.1", "localhost"))
         text = CONFIG.format(
-            key=KEY, secret=SECRET, bad=first.url, good=second.url, models=models, backends=backends
+            key=KEY,
+            secret=SECRET,
+            bad=first.url,
+            good=second.url,
+            models=models,
+            backends=backends,
+            rules=rules,
         )
         with Gateway(text) as gateway:
             made = Stage(gateway, first, second)

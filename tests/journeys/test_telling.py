@@ -66,6 +66,8 @@ def config(vendor: Vendor, more: str = "") -> str:
 keys:
   - {{name: tester, tenant: testers, key: {KEY}}}
   - {{name: canary, tenant: testers, key: {CALLER_KEY}}}
+circuit: {{enabled: false}}
+attempts: {{retry_budget_ratio: 0, retry_budget_per_s: 0, max_hold_s: 0}}
 backends:
   up: {{provider: openai_compatible, base_url: "{vendor.url}/v1", credential: {CREDENTIAL}}}
   gone: {{provider: openai_compatible, base_url: "http://127.0.0.1:{closed_port()}/v1"}}

@@ -161,7 +161,10 @@ def test_what_json_cannot_say_is_refused(text: str) -> None:
 
 @given(st.text(max_size=30))
 def test_any_text_means_something_or_is_refused(text: str) -> None:
-    value = scalars.json_value(text, plain=True)
+    try:
+        value = scalars.json_value(text, plain=True)
+    except Wrong:
+        return
     assert value is None or isinstance(value, str | int | float)
     assert not isinstance(value, float) or math.isfinite(value)
 

@@ -30,32 +30,17 @@ def test_what_works_is_not_mentioned() -> None:
         (SIM + "tenants: {t: {budget: {usd: 1, per: day}}}", "tenants.t.budget"),
         (SIM + f"keys: [{{{KEY}, limits: {{concurrent: 1}}}}]", "keys[0].limits"),
         (SIM.replace("simulated", "simulated, limits: {concurrent: 1}"), "backends.sim.limits"),
-        (SIM.replace("simulated", "simulated, circuit: {}"), "backends.sim.circuit"),
-        (SIM.replace("simulated", "simulated, attempts: {max: 2}"), "backends.sim.attempts"),
         (SIM.replace("simulated", "simulated, cache: {enabled: true}"), "backends.sim.cache"),
-        (SIM + "attempts: {max: 2}", "attempts"),
-        (SIM + "circuit: {open_s: 2}", "circuit"),
         (SIM + "cache: {enabled: true}", "cache"),
         (SIM + "prices: {a/b: {input_usd_per_mtok: 1}}", "prices"),
         (SIM.replace("simulated", "bedrock"), "backends.sim.provider"),
-        *[
-            (
-                SIM.replace("sim/lorem", f"{{targets: [{{use: sim/a}}], {more}}}"),
-                f"models.demo.{key}",
-            )
-            for key, more in (
-                ("attempts", "attempts: 2"),
-                ("strategy", "strategy: sticky"),
-                ("fallbacks", "fallbacks: {any: [x]}"),
-                ("circuit", "circuit: {open_s: 1}"),
-                ("cache", "cache: {enabled: true}"),
-            )
-        ],
+        (
+            SIM.replace("sim/lorem", "{targets: [{use: sim/a}], cache: {enabled: true}}"),
+            "models.demo.cache",
+        ),
     ],
 )
 def test_what_waits_is_named_with_its_key(text: str, key: str) -> None:
-    if "fallbacks" in key:
-        text = text.replace("models: {", "models: {x: sim/b, ")
     (sentence,) = read(text).waiting
     assert sentence.startswith(f"{key}: not in effect yet; ")
     assert sentence.endswith(".")

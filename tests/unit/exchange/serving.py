@@ -17,6 +17,7 @@ from gateway.policy.access import ANONYMOUS
 from gateway.runtime.snapshot import Route
 from gateway.server.outlet import Outlet
 from gateway.telemetry.record import Record
+from gateway.wire.http import RequestHead
 from tests.unit.config.reading import read
 from tests.unit.runtime.running import Running, running
 from tests.vendors.scripted import Script, Vendor
@@ -95,7 +96,8 @@ class Serving:
         return Ask(Operation.CHAT, head, read_fields, self.route(model), b"")
 
     def caller(self, passed: bytes = b"", timeout_s: float = math.inf) -> Caller:
-        return Caller(self.house.runtime.snapshot, ANONYMOUS, None, timeout_s, passed)
+        head = RequestHead(b"POST", b"/v1/chat/completions", b"", {}, 0)
+        return Caller(self.house.runtime.snapshot, ANONYMOUS, None, timeout_s, passed, head)
 
     def deadline(self, seconds: float = 5) -> float:
         return time.monotonic() + seconds

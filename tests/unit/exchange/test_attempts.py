@@ -8,7 +8,9 @@ import pytest
 
 from gateway.chat.operation import Operation
 from gateway.errors import Code, GatewayError
-from gateway.exchange.attempts import MAX_ERROR_BODY, answer_from_first, mask, usable
+from gateway.exchange.attempts import MAX_ERROR_BODY, answer_from_first, mask
+from gateway.exchange.course import Course
+from gateway.exchange.understood import Understood
 from gateway.telemetry.record import Outcome
 from tests.unit.exchange.serving import SECRET, Serving, serving, until
 from tests.vendors.looped import looped
@@ -29,21 +31,12 @@ GOOD: Script = [Send(response(200, chat_body("good")))]
 HEAD = stream_head()
 TOKEN = event(chat_chunk({"content": "token"}))
 
-SHORT = """
-backends: {{a: {{provider: openai_compatible, base_url: "{bad}/v1", operations: [chat]}},
-  b: {{provider: openai_compatible, base_url: "{good}/v1"}}}}
-models:
-  both: {{targets: [{{use: a/x}}, {{use: b/y, tier: 2}}]}}
-  one-try: {{targets: [{{use: a/x}}, {{use: b/y, tier: 2}}], attempts: 1}}
-  only-a: a/x
-  "lab/*": {{targets: [{{use: a/*}}, {{use: b/fixed, tier: 2}}]}}
-"""
-
 
 async def answers(on: Serving, model: str = "m", within_s: float = 5, **fields: object) -> None:
     ask = on.ask(model, **fields)
-    targets = usable(ask.route, Operation.CHAT, model, 0.0)
-    await answer_from_first(ask, targets, on.outlet, on.record, on.deadline(within_s))
+    course = Course(ask.route, Operation.CHAT, model, on.caller(), lambda: 0.0)
+    errand = Understood(ask, on.outlet, on.record)
+    await answer_from_first(errand, course, on.deadline(within_s))
 
 
 async def fails(
@@ -53,37 +46,6 @@ async def fails(
         await answers(on, model, within_s, stream=stream)
     assert on.client.sent == b""
     return error.value
-
-
-# ---- who may be asked
-
-
-@looped
-async def test_only_targets_that_offer_the_operation_are_usable() -> None:
-    async with serving(GOOD, other=GOOD, config=SHORT) as on:
-        for operation, names in (
-            (Operation.CHAT, ["a/x", "b/y"]),
-            (Operation.EMBEDDINGS, ["b/y"]),
-        ):
-            found = usable(on.route("both"), operation, "both", 0.5)
-            assert [target.name for target in found] == names
-        with pytest.raises(GatewayError) as error:
-            usable(on.route("only-a"), Operation.EMBEDDINGS, "only-a", 0.5)
-        assert (error.value.code, error.value.param) == (Code.OPERATION_NOT_SUPPORTED, "model")
-
-
-@looped
-async def test_no_more_targets_than_attempts_are_asked() -> None:
-    async with serving(GOOD, other=GOOD, config=SHORT) as on:
-        found = usable(on.route("one-try"), Operation.CHAT, "one-try", 0.5)
-        assert [target.name for target in found] == ["a/x"]
-
-
-@looped
-async def test_a_wildcard_names_what_was_asked_for() -> None:
-    async with serving(GOOD, other=GOOD, config=SHORT) as on:
-        found = usable(on.route("lab/x"), Operation.CHAT, "lab/x", 0.5)
-        assert [target.name for target in found] == ["a/x", "b/fixed"]
 
 
 # ---- one after the other
@@ -134,11 +96,11 @@ async def test_what_another_would_say_too_is_not_asked_again() -> None:
 
 @looped
 async def test_the_last_word_goes_out_when_all_have_failed() -> None:
-    async with serving([Send(response(500))], other=[Send(response(429))]) as on:
+    async with serving([Send(response(500))], other=[Send(response(400))]) as on:
         error = await fails(on, "pair")
-        assert error.code is Code.UPSTREAM_RATE_LIMITED
+        assert error.code is Code.UPSTREAM_REFUSED
         codes = [attempt.failure for attempt in on.record.attempts]
-        assert codes == [Code.UPSTREAM_ERROR, Code.UPSTREAM_RATE_LIMITED]
+        assert codes[:2] == [Code.UPSTREAM_ERROR, Code.UPSTREAM_REFUSED]
 
 
 @looped

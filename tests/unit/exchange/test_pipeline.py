@@ -25,6 +25,7 @@ backends:
   slow: {provider: simulated, first_content_s: 0, tokens_per_second: 1, tokens: 50}
   down: {provider: simulated, fail_ratio: 1, fail_status: 503}
 models:
+  pair: {targets: [{use: sim/lorem}, {use: sim/ipsum}]}
   m: sim/lorem
   slow: slow/lorem
   down: down/lorem
@@ -204,7 +205,7 @@ async def test_a_fault_of_ours_shows_no_trace_and_is_told_by_its_place() -> None
         await gateway.exchange(
             road.caller(),
             Operation.CHAT,
-            b'{"model":"m","messages":[{"role":"user","content":"x"}]}',
+            b'{"model":"pair","messages":[{"role":"user","content":"x"}]}',
             road.outlet,
         )
         assert (road.client.status, road.client.body["error"]["code"]) == (500, "internal_error")

@@ -11,20 +11,23 @@ from gateway.errors import SITUATIONS, Code, Origin
 from gateway.policy.failures import (
     MAX_RETRY_AFTER_S,
     RULES,
+    Cause,
     Failure,
+    Mark,
     by_status,
     retry_after,
     verdict,
 )
 
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
-OF_THE_CALLER = {Code.UPSTREAM_REFUSED, Code.CONTEXT_LENGTH, Code.CONTENT_POLICY}
+SAID = {Code.UPSTREAM_REFUSED, Code.CONTEXT_LENGTH, Code.CONTENT_POLICY, Code.UPSTREAM_CONFLICT}
+OF_THE_CALLER = SAID - {Code.UPSTREAM_CONFLICT}
 UPSTREAM = Path(__file__).parents[3] / "gateway/upstream"
 
 
 def test_there_is_a_rule_for_every_way_that_a_backend_can_fail() -> None:
     theirs = {Origin.UPSTREAM, Origin.QUOTA, Origin.CREDENTIAL}
-    assert set(RULES) == {c for c in Code if SITUATIONS[c].origin in theirs} | OF_THE_CALLER
+    assert set(RULES) == {c for c in Code if SITUATIONS[c].origin in theirs} | SAID
 
 
 def test_whatever_the_way_out_can_say_has_a_rule() -> None:
@@ -42,7 +45,7 @@ def test_every_failure_becomes_an_error_that_shows_no_more_than_it_may(code: Cod
     error = verdict([Failure(code, said="{said} its words", param="messages")])
     assert error.code is code
     assert error.status == SITUATIONS[code].status
-    assert ("its words" in error.message) is (code in OF_THE_CALLER)
+    assert ("its words" in error.message) is (code in SAID)
     assert error.message
 
 
@@ -55,6 +58,37 @@ def test_what_is_the_callers_fault_is_tried_nowhere_else() -> None:
     assert not any(RULES[code].elsewhere for code in OF_THE_CALLER)
     assert RULES[Code.UPSTREAM_AUTH].elsewhere
     assert not RULES[Code.TOTAL_TIMEOUT].elsewhere
+
+
+def test_what_is_repeated_is_what_may_pass_the_second_time() -> None:
+    """behaviour: connect errors, resets, 408, 409, 429, 5xx and malformed answers."""
+    assert {code for code, rule in RULES.items() if rule.again} == {
+        Code.CONNECT_FAILED,
+        Code.CONNECT_TIMEOUT,
+        Code.UPSTREAM_TIMEOUT,
+        Code.UPSTREAM_CONFLICT,
+        Code.UPSTREAM_RESET,
+        Code.UPSTREAM_RATE_LIMITED,
+        Code.UPSTREAM_ERROR,
+        Code.UPSTREAM_OVERLOADED,
+        Code.STREAM_INTERRUPTED,
+        Code.STREAM_TRUNCATED,
+        Code.BAD_RESPONSE,
+    }
+
+
+def test_no_refusal_and_no_429_speaks_against_a_target() -> None:
+    trips = {code for code, rule in RULES.items() if rule.mark in (Mark.TRIPS, Mark.CONNECT)}
+    blameless = {*SAID, Code.UPSTREAM_RATE_LIMITED, Code.UPSTREAM_QUOTA, Code.UPSTREAM_AUTH}
+    assert not trips & blameless
+
+
+def test_each_cause_of_a_fallback_has_its_failures() -> None:
+    assert RULES[Code.CONTEXT_LENGTH].fallback is Cause.CONTEXT_LENGTH
+    assert RULES[Code.CONTENT_POLICY].fallback is Cause.CONTENT_POLICY
+    assert RULES[Code.UPSTREAM_RATE_LIMITED].fallback is Cause.RATE_LIMIT
+    assert RULES[Code.UPSTREAM_REFUSED].fallback is None
+    assert RULES[Code.UPSTREAM_ERROR].fallback is Cause.ANY
 
 
 def test_a_refusal_without_words_still_says_something() -> None:
@@ -93,20 +127,21 @@ def test_the_status_that_goes_out_is_ours(failure: Failure, status: int) -> None
         (402, "", Code.UPSTREAM_QUOTA),
         (403, "", Code.UPSTREAM_AUTH),
         (404, "model_not_found", Code.UPSTREAM_REFUSED),
-        (405, "", Code.UPSTREAM_ERROR),
+        (405, "", Code.UPSTREAM_UNSUPPORTED),
         (407, "", Code.UPSTREAM_AUTH),
-        (408, "", Code.FIRST_TOKEN_TIMEOUT),
+        (408, "", Code.UPSTREAM_TIMEOUT),
+        (409, "", Code.UPSTREAM_CONFLICT),
         (413, "", Code.UPSTREAM_REFUSED),
         (415, "", Code.UPSTREAM_REFUSED),
-        (421, "", Code.UPSTREAM_ERROR),
+        (421, "", Code.UPSTREAM_UNSUPPORTED),
         (422, "", Code.UPSTREAM_REFUSED),
-        (426, "", Code.UPSTREAM_ERROR),
+        (426, "", Code.UPSTREAM_UNSUPPORTED),
         (429, "", Code.UPSTREAM_RATE_LIMITED),
         (429, "rate_limit_exceeded", Code.UPSTREAM_RATE_LIMITED),
         (429, "insufficient_quota", Code.UPSTREAM_QUOTA),
         (500, "", Code.UPSTREAM_ERROR),
         (500, "context_length_exceeded", Code.UPSTREAM_ERROR),
-        (501, "", Code.UPSTREAM_ERROR),
+        (501, "", Code.UPSTREAM_UNSUPPORTED),
         (502, "", Code.UPSTREAM_ERROR),
         (503, "", Code.UPSTREAM_OVERLOADED),
         (504, "", Code.UPSTREAM_ERROR),

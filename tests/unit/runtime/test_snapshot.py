@@ -8,6 +8,7 @@ import pytest
 from gateway.chat.operation import Operation
 from gateway.config import schema
 from gateway.providers import discover
+from gateway.runtime.lasting import Lasting
 from gateway.runtime.snapshot import Route, Snapshot, compile, named
 from gateway.sweep import Sweep
 from gateway.upstream.pool import Pool, tcp
@@ -42,10 +43,10 @@ models:
 def snapshot(text: str = CONFIG) -> Snapshot:
     config = read(text)
 
-    def pool_for(backend: schema.Backend, base_url: str) -> Pool:
+    def open(backend: schema.Backend, base_url: str) -> Pool:
         return Pool(tcp("127.0.0.1", 1, None), max_in_flight=1, sweep=Sweep())
 
-    return compile(config, discover(), pool_for)
+    return compile(config, discover(), Lasting(open))
 
 
 def route(model: str) -> Route:
@@ -68,7 +69,7 @@ def test_a_route_has_all_that_its_model_says() -> None:
         ("up/big", 3, 1),
         ("openai/bigger", 1, 2),
     ]
-    assert (smart.attempts, smart.deadline_s) == (2, 20)
+    assert (smart.retrying.attempts, smart.deadline_s) == (2, 20)
     timeouts = smart.targets[0].timeouts
     assert (timeouts.connect_s, timeouts.first_content_s, timeouts.idle_s) == (1, 2, 3)
     assert {name: bytes(raw) for name, raw in smart.defaults.items()} == {"temperature": b"0"}

@@ -54,13 +54,13 @@ def test_pools_do_not_pile_up() -> None:
     with running() as house:
         for number in range(50):
             house.runtime.swap(two(f"http://a{number % 7}.test/v1"))
-        assert len(house.runtime._pools) == 2
+        assert len(house.runtime._lasting.pools) == 2
 
 
 def test_a_ca_file_that_cannot_be_read_is_named_and_changes_nothing(tmp_path: Path) -> None:
     with running() as house:
         before = house.runtime.swap(two())
-        pools = dict(house.runtime._pools)
+        pools = dict(house.runtime._lasting.pools)
         missing = tmp_path / "ca.pem"
         with pytest.raises(OSError, match=r"ca\.pem"):
             house.runtime.swap(two("https://a.test/v1", ca_file=str(missing)))
@@ -68,7 +68,7 @@ def test_a_ca_file_that_cannot_be_read_is_named_and_changes_nothing(tmp_path: Pa
         with pytest.raises(OSError, match=r"ca\.pem"):
             house.runtime.swap(two("https://a.test/v1", ca_file=str(missing)))
         assert house.runtime.snapshot is before
-        assert house.runtime._pools == pools
+        assert house.runtime._lasting.pools == pools
 
 
 def test_followers_hear_of_each_config_that_comes_into_force() -> None:
