@@ -7,8 +7,9 @@ no backend sees more than its requests and a share of them, whatever fails.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from gateway.chat.operation import Operation
 from gateway.errors import Code, GatewayError
@@ -28,14 +29,12 @@ def _any(target: Target) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True, eq=False):
     target: Target
     route: Route  # the one it was found on: its defaults and what it forces hold
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, eq=False):
     choice: Choice
     wait_s: float
 
@@ -221,7 +220,7 @@ class Course:
         for choice in own:
             if choice.target.health.last_resort(now):
                 return choice
-        if all(health.standing.credential.wait_s(now) > 0.0 for health in healths):
+        if all(health.standing.refuses(now) for health in healths):
             raise GatewayError(Code.UPSTREAM_AUTH, RULES[Code.UPSTREAM_AUTH].shows)
         raise GatewayError(
             Code.NO_UPSTREAM,

@@ -20,6 +20,7 @@ _RESETS: Final = {
     b"anthropic-ratelimit-input-tokens-remaining": b"anthropic-ratelimit-input-tokens-reset",
     b"anthropic-ratelimit-output-tokens-remaining": b"anthropic-ratelimit-output-tokens-reset",
 }
+_SPENT: Final = frozenset((name, b"0") for name in _RESETS)
 _DURATION: Final = re.compile(
     rb"(?:([0-9]{1,4})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?"
     rb"(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)ms)?"
@@ -32,6 +33,8 @@ def rest_s(headers: Headers, now: float) -> float:
 
     now: unix seconds.
     """
+    if _SPENT.isdisjoint(headers):
+        return 0.0
     longest = 0.0
     for name, value in headers:
         if value == b"0" and name in _RESETS:

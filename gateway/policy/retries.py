@@ -7,6 +7,7 @@ a second. Pure. Source of the jitter: "Exponential Backoff And Jitter", AWS arch
 from typing import Final
 
 MEMORY_S: Final = 10.0  # unused budget is kept for so long
+STEP_S: Final = 0.25
 
 
 def backoff_s(number: int, base_s: float, cap_s: float, draw: float, floor_s: float = 0.0) -> float:
@@ -37,7 +38,8 @@ class Budget:
 
     def requested(self, now: float) -> None:
         """A request that is no retry goes to the backend."""
-        self._pass(now)
+        if now - self._at > STEP_S:  # a moment more or less does not matter here
+            self._pass(now)
         self._left += self.ratio
         self._earned += self.ratio
 

@@ -20,14 +20,14 @@ from gateway.policy.retries import Budget
 BARE_HOLD_S: Final = 1.0  # for a 429 that does not say for how long
 QUOTA_HOLD_S: Final = 60.0
 HEDGES_PER_S: Final = 0.1  # that are always granted, so that a route with few requests has some
-LAST_RESORT_S: Final = 1.0  # between two tries of a target that should be left alone
+LAST_RESORT_S: Final = 0.5  # between two tries of a target that should be left alone
 _CREDENTIAL: Final = CircuitRule(
     enabled=True,
     failure_ratio=1.0,
     min_requests=1,
     window_s=10.0,
-    open_s=10.0,
-    open_max_s=300.0,
+    open_s=1.0,
+    open_max_s=60.0,
     connect_failures=1,
     slow_start_s=0.0,
 )
@@ -50,6 +50,10 @@ class Standing:
         wait_s = self.credential.wait_s(now)
         self.well = self.up and wait_s == 0.0 and self.credential.state(now) is State.CLOSED
         return wait_s
+
+    def refuses(self, now: float) -> bool:
+        """Whether our credential was refused when it was last tried."""
+        return self.credential.state(now) is not State.CLOSED
 
     def found(self, *, good: bool, check: HealthCheck) -> None:
         """What an active check has found; one that is switched off finds nothing bad."""
@@ -131,11 +135,16 @@ class Health:
     def last_resort(self, now: float) -> bool:
         """Whether it may be tried though it should be left alone, because nothing else is there.
 
-        Seldom: and what is told to wait, by a 429 or for a credential, does wait.
+        Where a credential is refused, one request at a time learns whether it still is; where the
+        circuit is open, one now and then. What a 429 told to wait does wait.
         """
-        if self.held_until > now or not self.standing.credential.admits(now, 0.0):
+        credential = self.standing.credential
+        if self.held_until > now:
             return False
-        if self.circuit.admits(now, 0.0):  # nothing but its share of requests, or a check, is met
+        credential.probe_now()
+        if not credential.admits(now, 0.0):
+            return False
+        if self.circuit.admits(now, 0.0):
             return True
         if now < self._last_resort_at:
             return False
@@ -193,7 +202,9 @@ class Health:
             case Code.UPSTREAM_QUOTA:
                 self.hold(now, QUOTA_HOLD_S)
             case Code.UPSTREAM_AUTH if failure.status == 403:
-                self.hold(now, QUOTA_HOLD_S)  # of this model, it may be; not of the credential
+                # Of this model, it may be, and not of the credential for others.
+                self.well = False
+                self.circuit.failed(now, connect=False, draw=self._draw())
             case Code.UPSTREAM_AUTH:
                 self.standing.refused(now, self._draw())
             case _:

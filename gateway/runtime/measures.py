@@ -24,11 +24,12 @@ def measure(snapshot: Snapshot, metrics: Metrics, now: float) -> None:
         metrics.clear(gauge)
     for backend in snapshot.backends.values():
         name, pool, standing = backend.name, backend.pool, backend.standing
-        refused = standing.credential.state(now) is not State.CLOSED
         metrics.number("gateway_backend_inflight", name).value = pool.in_flight
         metrics.number("gateway_backend_queue_depth", name).value = pool.queued
-        metrics.number("gateway_backend_up", name).value = standing.up
-        metrics.number("gateway_backend_credential_refused", name).value = refused
+        metrics.number("gateway_backend_up", name).value = float(standing.up)
+        metrics.number("gateway_backend_credential_refused", name).value = float(
+            standing.refuses(now)
+        )
         metrics.number("gateway_upstream_stale_total", name).value = pool.stale
     for target in _targets(snapshot):
         labels, health = (target.backend.name, target.model), target.health

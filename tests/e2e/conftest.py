@@ -39,6 +39,9 @@ def house() -> Iterator[House]:
 def _config(url: str) -> str:
     return f"""
 server: {{max_body_bytes: {MAX_BODY}}}
+# One fault at a time, and nothing remembered of it.
+attempts: {{retry_budget_ratio: 0, retry_budget_per_s: 0, max_hold_s: 0}}
+circuit: {{enabled: false}}
 keys:
   - {{name: tester, tenant: testers, key: "{KEY}", models: ["*"]}}
   - {{name: narrow, tenant: testers, key: "{NARROW_KEY}", models: [m]}}

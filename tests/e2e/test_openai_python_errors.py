@@ -104,7 +104,7 @@ VENDORS = [
     (401, openai.InternalServerError, 502, "upstream_auth_error"),  # our credential, not theirs
     (403, openai.InternalServerError, 502, "upstream_auth_error"),
     (404, openai.NotFoundError, 404, "upstream_refused"),
-    (409, openai.ConflictError, 409, "upstream_refused"),
+    (409, openai.ConflictError, 409, "upstream_conflict"),
     (413, openai.APIStatusError, 413, "upstream_refused"),
     (422, openai.UnprocessableEntityError, 422, "upstream_refused"),
     (429, openai.RateLimitError, 429, "upstream_rate_limited"),

@@ -130,6 +130,7 @@ def test_when_every_credential_is_refused_it_is_no_fault_of_the_caller() -> None
     with house() as on:
         health = on.snapshot.routes["one"].targets[0].health
         health.failed(Failure(Code.UPSTREAM_AUTH, 401), on.now)
+        assert on.course("one").first(on.now).target.health.begun(on.now)  # one asks
         with pytest.raises(GatewayError) as error:
             on.course("one").first(on.now)
         assert (error.value.code, error.value.status) == (Code.UPSTREAM_AUTH, 502)

@@ -81,7 +81,6 @@ def test_who_is_no_probe_gives_no_probe_back() -> None:
         (Failure(Code.UPSTREAM_RATE_LIMITED, 429, retry_after_s=7.0), 7.0),
         (Failure(Code.UPSTREAM_RATE_LIMITED, 429, retry_after_s=900.0), 60.0),
         (Failure(Code.UPSTREAM_QUOTA, 429), 60.0),
-        (Failure(Code.UPSTREAM_AUTH, 403), 60.0),
         (Failure(Code.UPSTREAM_REFUSED, 400), 0.0),
         (Failure(Code.CONTEXT_LENGTH, 400), 0.0),
         (Failure(Code.NO_UPSTREAM), 0.0),
@@ -111,14 +110,31 @@ def test_a_refused_credential_is_remembered_for_all_targets_of_its_backend() -> 
     one.failed(Failure(Code.UPSTREAM_AUTH, 401), T)
     assert not one.usable(T)
     assert not other.usable(T)
-    assert other.wait_s(T) == pytest.approx(10.0)
-    assert not other.last_resort(T)
-    now = T + 10.1
+    assert other.wait_s(T) == pytest.approx(1.0)
+    now = T + 1.1
     assert other.begun(now)  # one asks whether it is good again
     assert not one.usable(now)
+    assert not one.last_resort(now)
     other.succeeded(now)
     other.ended(now, probe=True)
     assert one.usable(now)
+
+
+def test_a_refused_credential_is_asked_again_at_once_if_nothing_else_is_left() -> None:
+    health = healthy()
+    health.failed(Failure(Code.UPSTREAM_AUTH, 401), T)
+    assert health.last_resort(T)
+    assert health.begun(T)
+    assert not health.last_resort(T)
+
+
+def test_a_403_is_of_the_target_not_of_the_credential() -> None:
+    standing = Standing(Budget(0.2, 1.0))
+    one, other = healthy(standing), healthy(standing)
+    for _ in range(2):
+        one.failed(Failure(Code.UPSTREAM_AUTH, 403), T)
+    assert not one.usable(T)
+    assert other.usable(T)
 
 
 def test_without_circuits_a_refused_credential_is_not_remembered() -> None:
