@@ -11,8 +11,9 @@ from gateway.policy.circuit import Rule
 from gateway.policy.retries import Budget
 from gateway.runtime.health import Health, Standing
 from gateway.upstream.pool import Pool
+from gateway.upstream.proxy import Proxy
 
-Open = Callable[[schema.Backend, str], Pool]  # a pool to a base URL
+Open = Callable[[schema.Backend, str, Proxy | None], Pool]  # a pool to a base URL
 _Key = tuple[object, ...]
 
 
@@ -32,10 +33,10 @@ class Lasting:
 
     # ---- for a snapshot that is being compiled
 
-    def pool(self, backend: schema.Backend, base_url: str) -> Pool:
-        key = (backend.name, base_url, backend.ca_file, backend.proxy, backend.simulated)
+    def pool(self, backend: schema.Backend, base_url: str, proxy: Proxy | None) -> Pool:
+        key = (backend.name, base_url, backend.ca_file, proxy, backend.simulated)
         known = None if self._before is None else self._before.pools.get(key)
-        pool = self.pools[key] = known or self._open(backend, base_url)
+        pool = self.pools[key] = known or self._open(backend, base_url, proxy)
         return pool
 
     def standing(self, backend: schema.Backend, base_url: str) -> Standing:

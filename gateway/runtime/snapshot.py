@@ -23,6 +23,7 @@ from gateway.providers.base import Provider
 from gateway.runtime.health import Health, Standing
 from gateway.runtime.lasting import Lasting
 from gateway.upstream.pool import Pool, Timeouts
+from gateway.upstream.proxy import Proxy, from_environment, parsed
 from gateway.wire import json
 from gateway.wire.http import lines
 
@@ -36,7 +37,7 @@ class Backend:
     pool: Pool
     heads: Mapping[Operation, bytes] = field(repr=False)  # from "POST /path" on; the credential too
     paths: Mapping[Operation, bytes]
-    base_path: bytes  # of the base URL
+    base_path: bytes  # of the base URL; all of it, where a proxy reads it
     common: bytes = field(repr=False)  # the header lines of every request
     masks: tuple[str, ...] = field(repr=False)  # what its errors must not show
     standing: Standing
@@ -153,8 +154,13 @@ def _backend(backend: schema.Backend, provider: Provider, lasting: Lasting) -> B
             (b"accept-encoding", b"identity"),
         ]
     )
+    proxy = proxy_of(backend, base_url)
+    base_path = url.path.encode()
+    if proxy is not None and url.scheme == "http":  # it reads the request itself
+        common += proxy.authorization
+        base_path = base_url.encode()
     paths = {
-        operation: (url.path + path).encode()
+        operation: base_path + path.encode()
         for operation, path in provider.paths.items()
         if backend.operations is None or operation.value in backend.operations
     }
@@ -162,13 +168,13 @@ def _backend(backend: schema.Backend, provider: Provider, lasting: Lasting) -> B
     return Backend(
         name=backend.name,
         provider=provider,
-        pool=lasting.pool(backend, base_url),
+        pool=lasting.pool(backend, base_url, proxy),
         heads={
             operation: b"POST %b HTTP/1.1\r\n%bcontent-type: application/json\r\n" % (path, common)
             for operation, path in paths.items()
         },
         paths=paths,
-        base_path=url.path.encode(),
+        base_path=base_path,
         common=common,
         masks=tuple(mask for mask in masks if len(mask) > 3),
         standing=lasting.standing(backend, base_url),
@@ -179,6 +185,16 @@ def _backend(backend: schema.Backend, provider: Provider, lasting: Lasting) -> B
 def url_of(backend: schema.Backend, provider: Provider) -> str:
     """The base URL in effect."""
     return (backend.base_url or provider.base_url or "").rstrip("/")
+
+
+def proxy_of(backend: schema.Backend, base_url: str) -> Proxy | None:
+    """The proxy on the way to a backend: the config's, else the environment's."""
+    if backend.simulated is not None:
+        return None
+    if backend.proxy is None:
+        return from_environment(base_url)
+    url = backend.proxy.reveal()
+    return parsed(url) if url else None
 
 
 def _route(

@@ -12,6 +12,7 @@ from gateway.strain import Strain, most_memory
 from gateway.sweep import Sweep
 from gateway.telemetry.sink import Sink
 from gateway.upstream.pool import Dial, Pool, tcp
+from gateway.upstream.proxy import Proxy, tunnel
 
 DialSimulated = Callable[[schema.Simulated], Dial]
 
@@ -55,18 +56,19 @@ class Runtime:
             follow(config)
         return snapshot
 
-    def _open(self, backend: schema.Backend, base_url: str) -> Pool:
-        return Pool(
-            self._dial(backend, base_url), max_in_flight=backend.max_in_flight, sweep=self.sweep
-        )
+    def _open(self, backend: schema.Backend, base_url: str, proxy: Proxy | None) -> Pool:
+        dial = self._dial(backend, base_url, proxy)
+        return Pool(dial, max_in_flight=backend.max_in_flight, sweep=self.sweep)
 
-    def _dial(self, backend: schema.Backend, base_url: str) -> Dial:
+    def _dial(self, backend: schema.Backend, base_url: str, proxy: Proxy | None) -> Dial:
         if backend.simulated is not None:
             return self._dial_simulated(backend.simulated)
         url = urlsplit(base_url)
-        secure = url.scheme == "https"
-        context = self._context(backend.ca_file) if secure else None
-        return tcp(url.hostname or "", url.port or (443 if secure else 80), context)
+        host = url.hostname or ""
+        if url.scheme == "http":
+            return tcp(proxy.host, proxy.port, None) if proxy else tcp(host, url.port or 80, None)
+        context, port = self._context(backend.ca_file), url.port or 443
+        return tunnel(proxy, host, port, context) if proxy else tcp(host, port, context)
 
     def _context(self, ca_file: str | None) -> ssl.SSLContext:
         context = self._contexts.get(ca_file)

@@ -12,6 +12,7 @@ from gateway.runtime.lasting import Lasting
 from gateway.runtime.snapshot import Route, Snapshot, compile, named
 from gateway.sweep import Sweep
 from gateway.upstream.pool import Pool, tcp
+from gateway.upstream.proxy import Proxy
 from tests.unit.config.reading import read
 
 SECRET = "sk-upstream-secret-1"
@@ -43,7 +44,7 @@ models:
 def snapshot(text: str = CONFIG) -> Snapshot:
     config = read(text)
 
-    def open(backend: schema.Backend, base_url: str) -> Pool:
+    def open(backend: schema.Backend, base_url: str, proxy: Proxy | None) -> Pool:
         return Pool(tcp("127.0.0.1", 1, None), max_in_flight=1, sweep=Sweep())
 
     return compile(config, discover(), Lasting(open))
