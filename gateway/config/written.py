@@ -98,8 +98,8 @@ class Backend(Simulated, frozen=True, kw_only=True):
         Secret | None,
         Meta(
             description="URL of an HTTP proxy on the way to it, such as http://proxy:3128; empty: "
-            "none. If not given, HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count, but "
-            "for a backend on this machine."
+            "none. If not given, HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count, "
+            "but for a backend on this machine."
         ),
     ] = None
     health_check: Annotated[

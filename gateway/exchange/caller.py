@@ -58,9 +58,9 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 
 def identify(head: RequestHead, snapshot: Snapshot) -> Caller:
     """Raises GatewayError; nothing of the body has been read yet."""
-    field = head.headers.get
+    field, take = head.headers.get, head.headers.pop  # nobody needs the key any more
     key = access.identify(
-        access.presented(field(b"authorization"), field(b"x-api-key")), snapshot.keys
+        access.presented(take(b"authorization", None), take(b"x-api-key", None)), snapshot.keys
     )
     if _READ.isdisjoint(head.headers):
         return Caller(snapshot, key, None, math.inf, b"", head)

@@ -14,9 +14,9 @@ from gateway.exchange.caller import Caller, identify
 from gateway.exchange.pipeline import Gateway
 from gateway.runtime.state import Runtime
 from gateway.server.body import Body
+from gateway.server.heads import Admitted
 from gateway.server.models import listing, one
 from gateway.server.outlet import Outlet
-from gateway.server.reading import Admitted
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire.http import RequestHead
 
@@ -78,7 +78,7 @@ class ClientDoor:
         caller = identify(head, self._runtime.snapshot)
         if row.operation is Operation.MODELS:
             return _Models(self._runtime, caller, head)
-        return _Exchange(self._gateway, caller, row.operation, head, row.prefix)
+        return _Exchange(self._runtime, self._gateway, caller, row.operation, head, row.prefix)
 
     def _shed(self, reason: str) -> GatewayError:
         """Before anything of the body is read: what is under way is served well instead."""
@@ -117,18 +117,21 @@ class _Exchange:
         "_head",
         "_operation",
         "_prefix",
+        "_runtime",
         "buffered",
         "max_body_bytes",
     )
 
     def __init__(
         self,
+        runtime: Runtime,
         gateway: Gateway,
         caller: Caller,
         operation: Operation,
         head: RequestHead,
         prefix: bytes,
     ) -> None:
+        self._runtime = runtime
         self._gateway = gateway
         self._caller = caller
         self._operation = operation
@@ -139,6 +142,16 @@ class _Exchange:
         # Documents are read whole; anything else, an upload, streams through.
         self.buffered = not kind or kind.lower().startswith(b"application/json") or head.length == 0
         self.max_body_bytes = server.max_body_bytes if self.buffered else server.max_upload_bytes
+
+    @property
+    def current(self) -> bool:
+        """Nothing of it but the body is of one request, and what is in force is the same."""
+        runtime = self._runtime
+        return (
+            self._caller.snapshot is runtime.snapshot
+            and not runtime.strain.reason
+            and self._operation in UNDERSTOOD
+        )
 
     def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None]:
         if isinstance(body, bytes) and self._operation in UNDERSTOOD:
@@ -153,6 +166,7 @@ class _Small:
 
     buffered = True
     max_body_bytes = 64 * 1024
+    current = False
 
 
 class _Models(_Small):

@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from gateway.errors import Code, GatewayError
 from gateway.server.body import client_gone
+from gateway.server.heads import Heads
 from gateway.server.outlet import Outlet
 from gateway.server.reading import MAX_PIPELINED, Door, Reader, Turn
 from gateway.sweep import NEVER, Sweep
@@ -44,6 +45,7 @@ class Listening:
     sweep: Sweep = field(default_factory=lambda: Sweep(tick_s=0.25))
     connections: "set[Connection]" = field(default_factory=set)
     draining: bool = False
+    heads: Heads = field(default_factory=Heads)
     crowded_out: int = 0  # connections refused because there were too many
 
     def __call__(self) -> "Connection":
@@ -73,7 +75,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._reader = Reader(listening.door, self)
+        self._reader = Reader(listening.door, self, listening.heads)
         self._phase = _Phase.IDLE
         self._outlet: Outlet | None = None  # the answer being given
         self._answering: Turn | None = None

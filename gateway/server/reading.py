@@ -5,7 +5,6 @@ means. Knows neither answers nor time.
 """
 
 from collections import deque
-from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -13,30 +12,17 @@ import httptools
 import msgspec
 
 from gateway.errors import Code, GatewayError
-from gateway.server import framing
+from gateway.server import framing, heads
 from gateway.server.body import Body
+from gateway.server.heads import Admitted
 from gateway.server.outlet import Outlet
 from gateway.wire.http import Headers, RequestHead
 
 MAX_PIPELINED: Final = 32  # requests read ahead of their turn, then reading pauses
 MAX_AHEAD: Final = 128  # of which one read may bring more, but no more than this
+MAX_STRANGERS: Final = 4  # then a connection's heads are taken to be different each time
 MAX_SKIPPED: Final = 64 * 1024  # bytes of a refused request's body worth reading to keep alive
 FRAMING_SHARE: Final = 8  # bytes on the wire for each of a body; a chunk of one byte takes six
-
-
-class Admitted(Protocol):
-    """What the door made of a head: how the body is to be read, and what then answers."""
-
-    @property
-    def buffered(self) -> bool: ...  # False: the body is handed on as it comes
-    @property
-    def max_body_bytes(self) -> int: ...
-
-    def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None]:
-        """Finishes outlet in every case but cancellation: then the client has left. Never raises.
-
-        body is bytes if buffered, else a Body.
-        """
 
 
 class Door(Protocol):
@@ -75,6 +61,19 @@ class Turn(msgspec.Struct, eq=False):
     skips: bool = False  # refused, but its body is short: read past it first
     expects: bool = False  # a 100 before it sends its body
 
+    def alone(self, request: heads.Request) -> bool:
+        """Whether it is the request that a read held alone, plain enough to be known again."""
+        return (
+            self.whole
+            and self.keep
+            and self.modern
+            and self.error is None
+            and self.body is None
+            and self.size == request.length
+            and self.head is not None
+            and self.head.length == request.length
+        )
+
     @property
     def ready(self) -> bool:
         return self.whole or self.body is not None or (self.error is not None and not self.skips)
@@ -83,9 +82,12 @@ class Turn(msgspec.Struct, eq=False):
 class Reader:
     """llhttp's callbacks, and the requests they have brought."""
 
-    def __init__(self, door: Door, side: Side) -> None:
+    def __init__(self, door: Door, side: Side, known: heads.Heads | None = None) -> None:
         self._door = door
         self._side = side
+        self._known = known  # the heads that have come before; None: none is kept
+        self._strangers = 0  # whole requests in a row whose head was not known
+        self._ended: Turn | None = None  # the one that the read at hand has brought to its end
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: Headers = []
@@ -97,6 +99,44 @@ class Reader:
         self.window = 0  # bytes since somebody set it to 0
 
     def feed(self, data: bytes) -> None:
+        known = self._known
+        if known is not None and not self.partial and not self.turns:
+            request = heads.whole(data) if self._strangers < MAX_STRANGERS else None
+            if request is not None and self._repeated(known, request, data):
+                return
+            turn = self._parsed(data)
+            if request is not None and turn is not None and turn.alone(request):
+                self._strangers += 1
+                self._keep(known, request, turn)
+        else:
+            self._parse(data)
+
+    def _keep(self, known: heads.Heads, request: heads.Request, turn: Turn) -> None:
+        if turn.head is not None and turn.admitted is not None and turn.admitted.current:
+            known.keep(request, turn.head, turn.admitted)
+
+    def _repeated(self, known: heads.Heads, request: heads.Request, data: bytes) -> bool:
+        """A whole request under a head that is known: made without parsing it again."""
+        found = known.known(request)
+        if found is None:
+            return False
+        self._strangers = 0
+        turn = Turn()
+        turn.head, turn.admitted = found.head, found.admitted
+        turn.held = data[request.body_at :]
+        turn.size = request.length
+        turn.modern = turn.whole = turn.keep = True
+        self.turns.append(turn)
+        self._side.proceed()
+        return True
+
+    def _parsed(self, data: bytes) -> Turn | None:
+        """The last request that data has brought to its end, if any."""
+        self._ended = None
+        self._parse(data)
+        return self._ended
+
+    def _parse(self, data: bytes) -> None:
         turn = self.current
         if turn is None:
             self._head_bytes += len(data)
@@ -227,6 +267,7 @@ class Reader:
         if turn is None or self.deaf:
             return
         self._head_bytes = 0
+        self._ended = turn
         turn.whole = True
         turn.keep = self._parser.should_keep_alive()
         if turn.body is not None:

@@ -139,6 +139,7 @@ class _Admitted:
     speaks_messages: bool
     buffered: bool = True
     max_body_bytes: int = MAX_BODY_BYTES
+    current: bool = True
 
     async def answer(self, body: bytes | Body, outlet: Outlet) -> None:
         started_at = asyncio.get_running_loop().time()

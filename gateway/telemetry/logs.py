@@ -58,7 +58,7 @@ class Log:
 
     def configure(self, level: str, form: str) -> None:
         self._rank = _RANK[level]
-        self._json = form == "json"
+        self.json = form == "json"
 
     def now(self) -> str:
         return self._stamp.now()
@@ -68,7 +68,11 @@ class Log:
 
     def struct(self, line: msgspec.Struct) -> None:
         """A line of the hot path; its fields are the line's."""
-        self._append(_encode(line) if self._json else _text(msgspec.to_builtins(line)))
+        self._append(_encode(line) if self.json else _text(msgspec.to_builtins(line)))
+
+    def line(self, line: bytes) -> None:
+        """A line that is JSON already."""
+        self._append(line)
 
     def say(self, level: Level, event: str, **facts: object) -> None:
         """Something that happened to the gateway itself."""
@@ -76,7 +80,7 @@ class Log:
             return
         line: dict[str, object] = {"ts": self.now(), "level": level, "event": event}
         line |= {key: value for key, value in facts.items() if value is not None}
-        self._append(_encode(line) if self._json else _text(line))
+        self._append(_encode(line) if self.json else _text(line))
 
     def surprise(self, event: str, error: BaseException, **facts: object) -> None:
         """A fault of ours: its type and places, never its message, which might quote a request."""

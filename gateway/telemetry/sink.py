@@ -8,6 +8,7 @@ from gateway.errors import SITUATIONS, Code
 from gateway.telemetry.logs import Log, shown
 from gateway.telemetry.metrics import Histogram, Metrics, Number
 from gateway.telemetry.record import OTHER, Attempt, Outcome, Record
+from gateway.telemetry.usual import Series, Usual
 
 
 class _Line(msgspec.Struct, omit_defaults=True, gc=False):
@@ -50,6 +51,7 @@ class _FailedAttempt(msgspec.Struct, omit_defaults=True, gc=False):
     status: int | None = None
 
 
+MAX_USUAL: Final = 1000  # combinations whose parts are kept ready
 MAX_KEYS: Final = 200  # with series of their own; further ones share OTHER
 _STATUS_CLASSES: Final = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
@@ -102,6 +104,7 @@ class Sink:
         self._requests: dict[tuple[str, str], _Requests] = {}
         self._attempts: dict[tuple[str, str, str, str], _Attempts] = {}
         self._usage: dict[str, _Usage] = {}
+        self._usual: dict[tuple[object, ...], Usual] = {}
         self._overhead: Histogram = metrics.histogram("gateway_overhead_seconds", "total")
         self._open = metrics.number("gateway_open_exchanges")
         self._streams = metrics.number("gateway_open_streams")
@@ -126,6 +129,17 @@ class Sink:
 
     def told(self, record: Record) -> None:
         """A record that was never started: refused before there was an exchange."""
+        if (
+            record.outcome is Outcome.COMPLETE
+            and record.usage is not None
+            and len(record.attempts) == 1
+            and self.log.json
+        ):
+            self._tell_usual(record, record.attempts[0])
+        else:
+            self._tell_any(record)
+
+    def _tell_any(self, record: Record) -> None:
         operation = "other" if record.operation is None else record.operation.value
         key = (operation, record.model)
         series = self._requests.get(key)
@@ -148,6 +162,52 @@ class Sink:
             self.metrics.number("gateway_errors_total", record.code.value, origin).value += 1
         if self.log.wants("info"):
             self._log(record, operation, duration_s)
+
+    def _tell_usual(self, record: Record, attempt: Attempt) -> None:
+        key = (
+            record.operation,
+            record.model,
+            record.status,
+            record.stream,
+            record.tenant,
+            record.key,
+            record.config,
+            attempt.provider,
+            attempt.backend,
+            attempt.model,
+        )
+        usual = self._usual.get(key)
+        if usual is None:
+            if len(self._usual) >= MAX_USUAL:
+                self._usual.clear()
+            series = self._usual_series(record, attempt)
+            usual = self._usual[key] = Usual(series, record, shown(attempt.model))
+        first_at = attempt.ended_at if attempt.first_at is None else attempt.first_at
+        usual.count(record, attempt, first_at - attempt.started_at)
+        if self.log.wants("info"):
+            self.log.line(usual.line(self.log.now(), record, first_at - record.started_at))
+
+    def _usual_series(self, record: Record, attempt: Attempt) -> Series:
+        operation = "other" if record.operation is None else record.operation.value
+        attempts = self._series_of(attempt, record, operation)
+        usage = self._usage.get(record.key) or self._usage_of(record.key)
+        return Series(
+            requests=self.metrics.number(
+                "gateway_requests_total", operation, record.model, _status_class(record)
+            ),
+            complete=attempts.complete,
+            input_tokens=usage.input,
+            output_tokens=usage.output,
+            duration=self.metrics.histogram(
+                "gateway_request_duration_seconds", operation, record.model
+            ),
+            overhead=self._overhead,
+            attempt=attempts.duration,
+            first=attempts.first,
+            gap=attempts.gap,
+            input=attempts.input,
+            output=attempts.output,
+        )
 
     def _tell_attempts(self, record: Record, operation: str) -> None:
         before: Attempt | None = None

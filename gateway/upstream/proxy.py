@@ -42,7 +42,7 @@ def parsed(url: str) -> Proxy:
 
 
 def from_environment(base_url: str) -> Proxy | None:
-    """What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say of a backend; nothing of one on this machine."""
+    """What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say of a backend that is not on this machine."""
     parts = urlsplit(base_url)
     if _here(parts.hostname or ""):
         return None

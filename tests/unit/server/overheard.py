@@ -11,6 +11,7 @@ from gateway.wire.http import RequestHead
 
 class Request:
     max_body_bytes = 1 << 20
+    current = False
 
     def __init__(self, *, buffered: bool) -> None:
         self.buffered = buffered

@@ -88,6 +88,7 @@ class SmallDoor:
 
 class SmallRequest:
     max_body_bytes = 1 << 20
+    current = True
 
     def __init__(self, door: SmallDoor, path: str) -> None:
         self._door = door

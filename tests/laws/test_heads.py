@@ -1,0 +1,124 @@
+"""A head that is known again is read as the strict way reads it: same requests, same refusals."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import Code
+from gateway.server.heads import Heads
+from gateway.server.reading import Reader
+from gateway.wire.http import RequestHead
+from tests.unit.server import overheard
+
+Told = tuple[bytes, bytes, dict[bytes, bytes], bytes, bool, Code | None]
+
+
+class Made(overheard.Request):
+    current = True
+
+
+class Reading(overheard.Reading):
+    """Answers each request at once, as far as its reader can tell."""
+
+    def __init__(self, known: Heads | None) -> None:
+        super().__init__()
+        self.reader = Reader(self, self, known)
+        self.all: list[Told] = []
+
+    def admit(self, head: RequestHead) -> Made:
+        super().admit(head)
+        return Made(buffered=head.path != b"/upload")
+
+    def proceed(self) -> None:
+        turns = self.reader.turns
+        while turns and turns[0].ready:
+            turn = turns.popleft()
+            head = turn.head
+            self.all.append(
+                (
+                    b"" if head is None else head.method + head.path + head.query,
+                    bytes(turn.held),
+                    {} if head is None else head.headers,
+                    b"%d" % turn.size,
+                    turn.keep,
+                    None if turn.error is None else turn.error.code,
+                )
+            )
+
+
+NAMES = st.sampled_from(["Content-Length", "content-length", "CONTENT-LENGTH", "X-Wavelength"])
+HEADERS = st.lists(
+    st.sampled_from(
+        [
+            "Host: h",
+            "Authorization: Bearer k",
+            "authorization: Bearer l",
+            "Content-Type: application/json",
+            "X-Length: 3",
+            "content-length: 2",
+            "Transfer-Encoding: chunked",
+            "Connection: close",
+            "Connection: keep-alive",
+            "Expect: 100-continue",
+            "X-Request-Id: 7",
+            "Upgrade: h2c",
+        ]
+    ),
+    max_size=5,
+)
+PATHS = st.sampled_from(["/v1/chat/completions", "/v1/x?y", "/no", "/upload"])
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    body = draw(st.binary(max_size=12))
+    length = draw(st.sampled_from(["", "0"])) + str(len(body) + draw(st.sampled_from([0, 0, 0, 1])))
+    lines = [f"POST {draw(PATHS)} HTTP/1.{draw(st.sampled_from('111110'))}", "Host: h"]
+    lines += draw(HEADERS)
+    lines.insert(draw(st.integers(1, len(lines))), f"{draw(NAMES)}: {length}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@st.composite
+def reads(draw: st.DrawFn) -> list[bytes]:
+    """What comes over one connection: few kinds of requests, again and again; some cut or bent."""
+    kinds = draw(st.lists(requests(), min_size=1, max_size=3))
+    pieces: list[bytes] = []
+    for data in draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=8)):
+        match draw(st.sampled_from(["whole", "whole", "whole", "cut", "bent", "two"])):
+            case "cut":
+                at = draw(st.integers(0, len(data)))
+                pieces += [data[:at], data[at:]]
+            case "bent":
+                at = draw(st.integers(0, len(data) - 1))
+                pieces.append(data[:at] + draw(st.binary(min_size=1, max_size=2)) + data[at + 1 :])
+            case "two":
+                pieces.append(data + data)
+            case _:
+                pieces.append(data)
+    return [piece for piece in pieces if piece]
+
+
+def told(pieces: list[bytes], known: Heads | None) -> tuple[list[Told], bool]:
+    reading = Reading(known)
+    for data in pieces:
+        if not reading.reader.deaf:
+            reading.reader.feed(data)
+    return reading.all, reading.reader.deaf
+
+
+@settings(max_examples=600)
+@given(st.lists(reads(), min_size=1, max_size=3))
+def test_known_heads_change_nothing(connections: list[list[bytes]]) -> None:
+    """Several connections of one process: what one has taught, the next one knows."""
+    known = Heads()
+    for pieces in connections:
+        assert told(pieces, known) == told(pieces, None)
+
+
+def test_heads_that_come_again_are_known() -> None:
+    data = b"POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab"
+    reading = Reading(Heads())
+    for _ in range(5):
+        reading.reader.feed(data)
+    assert len(reading.all) == 5
+    assert len(reading.heads) == 1  # the door was asked once
