@@ -47,6 +47,7 @@ class Code(StrEnum):
     MODEL_NOT_ALLOWED = "model_not_allowed"
     MODEL_NOT_FOUND = "model_not_found"
     OPERATION_NOT_SUPPORTED = "operation_not_supported"
+    UNTRANSLATABLE = "untranslatable"
     CONTEXT_LENGTH = "context_length_exceeded"
     CONTENT_POLICY = "content_policy_violation"
     UPSTREAM_REFUSED = "upstream_refused"
@@ -162,6 +163,11 @@ SITUATIONS: Final[dict[Code, Situation]] = {
     Code.MODEL_NOT_FOUND: _caller(404, "No model has this name. `GET /v1/models` lists them."),
     Code.OPERATION_NOT_SUPPORTED: _caller(
         400, "No backend of this model offers what was asked. Take another model."
+    ),
+    Code.UNTRANSLATABLE: _caller(
+        400,
+        "The model's backend speaks another language, which has no word for the field that "
+        "`param` names. Leave it out, or let the operator set `untranslatable: drop`.",
     ),
     Code.CONTEXT_LENGTH: _caller(
         400, "The backend says that the prompt is too long for the model. Shorten it."

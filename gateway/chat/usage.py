@@ -1,10 +1,106 @@
-"""Token counts, in one convention: input includes cached tokens, output includes reasoning."""
+"""Token counts, in one convention: input includes cached tokens, output includes reasoning.
+
+A vendor that counts them apart is added up where its dialect is read.
+"""
+
+from typing import Final
 
 import msgspec
 
+from gateway.chat.document import Document
+
+MAX_TOKENS: Final = 100_000_000  # what an upstream may claim in one answer and be believed
+
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    input: int = 0
-    output: int = 0
+    input: int = 0  # all of it: cached, cache_write and input_audio included
+    output: int = 0  # all of it: reasoning and output_audio included
     cached: int = 0  # of input, read from the vendor's prompt cache
     reasoning: int = 0  # of output
+    cache_write: int = 0  # of input, written to the vendor's prompt cache
+    input_audio: int = 0
+    output_audio: int = 0
+
+
+def written(usage: Usage) -> Document:
+    """As OpenAI's chat answers have it. `cache_creation_tokens` is not OpenAI's: where it is."""
+    inside: Document = {"cached_tokens": usage.cached}
+    if usage.cache_write:
+        inside["cache_creation_tokens"] = usage.cache_write
+    if usage.input_audio:
+        inside["audio_tokens"] = usage.input_audio
+    outside: Document = {"reasoning_tokens": usage.reasoning}
+    if usage.output_audio:
+        outside["audio_tokens"] = usage.output_audio
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+        "prompt_tokens_details": inside,
+        "completion_tokens_details": outside,
+    }
+
+
+class _Details(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class _Written(msgspec.Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+
+_NONE: Final = _Details()
+_read: Final = msgspec.json.Decoder(_Written | None).decode
+
+
+def read(raw: bytes | msgspec.Raw) -> Usage | None:
+    """The usage in OpenAI's form; None where the upstream said nothing that makes sense."""
+    try:
+        said = _read(raw)
+    except msgspec.DecodeError:
+        return None
+    return None if said is None else _believed(said)
+
+
+def of(document: object) -> Usage | None:
+    """The same, of a parsed document."""
+    try:
+        said = msgspec.convert(document, _Written | None)
+    except msgspec.ValidationError:
+        return None
+    return None if said is None else _believed(said)
+
+
+def _believed(said: _Written) -> Usage | None:
+    inside, outside = said.prompt_tokens_details or _NONE, said.completion_tokens_details or _NONE
+    return sane(
+        Usage(
+            said.prompt_tokens or 0,
+            said.completion_tokens or 0,
+            inside.cached_tokens or 0,
+            outside.reasoning_tokens or 0,
+            inside.cache_creation_tokens or 0,
+            inside.audio_tokens or 0,
+            outside.audio_tokens or 0,
+        )
+    )
+
+
+def sane(usage: Usage) -> Usage | None:
+    """None for counts that no answer can have."""
+    counts = (
+        usage.input,
+        usage.output,
+        usage.cached,
+        usage.reasoning,
+        usage.cache_write,
+        usage.input_audio,
+        usage.output_audio,
+    )
+    return usage if min(counts) >= 0 and max(counts) <= MAX_TOKENS else None

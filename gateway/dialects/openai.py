@@ -11,6 +11,8 @@ import msgspec
 
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
+from gateway.chat.usage import read as read_usage
+from gateway.dialects.base import MAX_SAID, BadAnswer, Said
 from gateway.errors import Code, GatewayError
 from gateway.wire import json
 
@@ -141,18 +143,6 @@ def _misfit(words: str) -> GatewayError:
 # ---- answers
 
 
-class _Details(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _WireUsage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-
-
 class _Anything(msgspec.Struct, gc=False):
     """An object whose syntax alone is checked."""
 
@@ -168,12 +158,6 @@ class _Answer(msgspec.Struct, gc=False):
 
 
 _answer: Final = msgspec.json.Decoder(_Answer).decode
-_usage: Final = msgspec.json.Decoder(_WireUsage | None).decode
-MAX_TOKENS: Final = 100_000_000  # what an upstream may claim in one answer and be believed
-
-
-class BadAnswer(ValueError):
-    """A 200 that is no answer."""
 
 
 def read_answer(operation: Operation, body: bytes) -> Usage | None:
@@ -197,23 +181,6 @@ def present(raw: msgspec.Raw) -> bool:
     return bytes(raw) not in (b"", b"null")
 
 
-def read_usage(raw: msgspec.Raw) -> Usage | None:
-    """None where the upstream said nothing that makes sense."""
-    try:
-        said = _usage(raw)
-    except msgspec.DecodeError:
-        return None
-    if said is None:
-        return None
-    into, out = said.prompt_tokens or 0, said.completion_tokens or 0
-    inside, outside = said.prompt_tokens_details, said.completion_tokens_details
-    cached = (inside.cached_tokens or 0) if inside is not None else 0
-    reasoning = (outside.reasoning_tokens or 0) if outside is not None else 0
-    if not (0 <= into <= MAX_TOKENS and 0 <= out <= MAX_TOKENS) or cached < 0 or reasoning < 0:
-        return None
-    return Usage(into, out, cached, reasoning)
-
-
 # ---- errors
 
 
@@ -224,19 +191,9 @@ class _WireError(msgspec.Struct):
     param: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Said(msgspec.Struct, frozen=True):
-    """An upstream's error in its own words."""
-
-    message: str = ""
-    type: str = ""
-    code: str = ""
-    param: str | None = None
-
-
 _error_body: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _error: Final = msgspec.json.Decoder(_WireError).decode
 _text: Final = msgspec.json.Decoder(str).decode
-MAX_SAID: Final = 2048  # characters
 
 
 def read_error(body: bytes) -> Said:

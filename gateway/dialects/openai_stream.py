@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.chat.usage import Usage
-from gateway.dialects.openai import read_usage
+from gateway.chat.usage import read as read_usage
 from gateway.errors import Code
 from gateway.wire import json, sse
 

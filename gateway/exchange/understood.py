@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.dialects import openai
+from gateway.dialects.base import BadAnswer
 from gateway.dialects.openai_stream import Watch
 from gateway.errors import Code
 from gateway.exchange import answer
@@ -76,7 +77,7 @@ class Understood:
         close(attempt, record)
         try:
             record.usage = openai.read_answer(self._ask.operation, body)
-        except openai.BadAnswer:
+        except BadAnswer:
             return Failure(Code.BAD_RESPONSE, reply.status)
         self._succeeded(choice, attempt.first_at, attempt)
         record.status, record.outcome = 200, Outcome.COMPLETE

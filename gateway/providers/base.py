@@ -6,13 +6,40 @@ function of its arguments.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from gateway.chat.operation import Operation
-from gateway.dialects.openai import Said, read_error
+from gateway.dialects.base import EmbeddingsDialect, Said, UpstreamDialect
+from gateway.dialects.openai import read_error
 from gateway.policy.failures import Failure, by_status
 from gateway.wire.http import Headers
 
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One thing that a vendor offers: in which language, and where below the base URL.
+
+    `{model}` in a path is filled in with the backend's name for the model, percent-encoded.
+    """
+
+    dialect: UpstreamDialect | EmbeddingsDialect
+    path: str
+    stream_path: str | None = None  # None: the same
+
+
+@dataclass(frozen=True, slots=True)
+class Signable:
+    """A request as it is signed, where a header that never changes is not enough."""
+
+    method: bytes
+    host: bytes
+    path: bytes  # with its query
+    body: bytes
+    region: str
+
+
+Sign = Callable[[Signable, str, datetime], Headers]  # credential, now (UTC) -> its header lines
 Authorize = Callable[[str], Headers]  # credential -> the header lines that prove it
 Classify = Callable[[int, Said, float | None], Failure]
 ReadError = Callable[[bytes], Said]
@@ -44,7 +71,12 @@ class Provider:
     name: str
     base_url: str | None  # None: the config must say it
     paths: Mapping[Operation, str] = field(default_factory=lambda: OPENAI_PATHS)
+    doors: Mapping[Operation, Door] = field(default_factory=dict)  # by what a client may ask for
     authorize: Authorize = bearer
+    sign: Sign | None = None  # in place of authorize: each request anew
+    renames: Mapping[str, str] = field(default_factory=dict)  # top-level fields it calls otherwise
+    refuses: frozenset[str] = frozenset()  # top-level fields that it does not take
+    variable: str = ""  # the environment variable that usually holds its credential
     read_error: ReadError = read_error
     classify: Classify = classify
     usage_on_request: bool = True  # a stream says its usage only when asked (stream_options)

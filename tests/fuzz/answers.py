@@ -104,9 +104,7 @@ def _answer(pieces: Sequence[bytes], *, ends: bool) -> Answer:
     assert len(taken.ends) == (reply.complete or reply.failure is not None)
     assert reply.failure in (None, *_FAULTS)
     body = taken.body if reply.status else b""  # before there is a head nobody would take it
-    return Answer(
-        reply.status, tuple(reply.headers), body, reply.complete, reply.failure, reusable
-    )
+    return Answer(reply.status, tuple(reply.headers), body, reply.complete, reply.failure, reusable)
 
 
 def _check_next(connection: Connection) -> None:

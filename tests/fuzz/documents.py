@@ -6,7 +6,9 @@ from random import Random
 from typing import Final
 
 from gateway.chat.operation import Operation
+from gateway.chat.usage import MAX_TOKENS
 from gateway.dialects import openai
+from gateway.dialects.base import MAX_SAID, BadAnswer, Said
 from gateway.errors import Code, GatewayError
 from gateway.wire import json
 from tests.fuzz.parser import Parser
@@ -68,21 +70,21 @@ def _request(operation: Operation, data: bytes) -> str:
 def _answer(operation: Operation, data: bytes) -> bool:
     try:
         usage = openai.read_answer(operation, data)
-    except openai.BadAnswer:
+    except BadAnswer:
         return False
     assert isinstance(stdlib.loads(data.decode()), dict)
     if usage is not None:
-        assert 0 <= usage.input <= openai.MAX_TOKENS
-        assert 0 <= usage.output <= openai.MAX_TOKENS
+        assert 0 <= usage.input <= MAX_TOKENS
+        assert 0 <= usage.output <= MAX_TOKENS
     return True
 
 
 def _error(data: bytes) -> bool:
     said = openai.read_error(data)
     for text in (said.message, said.type, said.code, said.param or ""):
-        assert len(text) <= openai.MAX_SAID
+        assert len(text) <= MAX_SAID
         text.encode()  # a lone surrogate could not be told to anybody
-    return said != openai.Said()
+    return said != Said()
 
 
 DOCUMENTS: Final = Parser(

@@ -11,6 +11,5 @@ from tests.fuzz.streams import STREAMS
 from tests.fuzz.waits import WAITS
 
 ALL: Final[dict[str, Parser]] = {
-    parser.name: parser
-    for parser in (REQUESTS, ANSWERS, STREAMS, DOCUMENTS, FORMS, WAITS)
+    parser.name: parser for parser in (REQUESTS, ANSWERS, STREAMS, DOCUMENTS, FORMS, WAITS)
 }

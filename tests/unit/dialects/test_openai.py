@@ -10,13 +10,10 @@ from openai.types import completion_create_params, embedding_create_params
 from openai.types.chat import completion_create_params as chat_create_params
 
 from gateway.chat.operation import UNDERSTOOD, Operation
-from gateway.chat.usage import Usage
+from gateway.chat.usage import MAX_TOKENS, Usage
+from gateway.dialects.base import MAX_SAID, BadAnswer, Said
 from gateway.dialects.openai import (
-    MAX_SAID,
-    MAX_TOKENS,
-    BadAnswer,
     Head,
-    Said,
     error_body,
     read_answer,
     read_error,
