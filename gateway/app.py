@@ -17,6 +17,7 @@ from typing import Final
 
 import gateway
 from gateway.admin import api
+from gateway.config import prices
 from gateway.config.schema import Address, Config, Simulated
 from gateway.exchange.pipeline import Gateway
 from gateway.providers import discover
@@ -196,6 +197,8 @@ class App:
         metrics.number(
             "gateway_build_info", gateway.__version__, platform.python_version()
         ).value = 1
+        age_s = time.time() - prices.builtin().made_at
+        metrics.number("gateway_price_table_age_seconds").value = age_s
         metrics.number("gateway_shed_total", "connections").value = listening.crowded_out
         measure(self._runtime.snapshot, metrics, time.monotonic())
 

@@ -42,6 +42,7 @@ _CHAPTERS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (schema.Circuit, "circuit"),
     (schema.Cache, "cache"),
     (written.Price, "prices.NAME"),
+    (written.PriceTier, "tiers"),
     (schema.Logging, "logging"),
 )
 _HEADINGS = dict(_CHAPTERS)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from gateway.config import schema, written
+from gateway.config import prices, schema, written
 from gateway.config.faults import Path, nearest, shortened
 from gateway.config.findings import Findings
 
@@ -54,10 +54,8 @@ class _Models:
             if not any(target.weight for target in targets if target.tier == tier):
                 message = f"all targets of tier {tier} have weight 0; one needs more"
                 self._findings.blame_at((*path, "targets"), message)
-        if model.strategy == "cheapest" and not any(
-            target.use in self._file.prices for target in model.targets
-        ):
-            message = "none of the targets has a price in `prices` to be compared by"
+        if model.strategy == "cheapest" and not any(map(self._priced, targets)):
+            message = "none of the targets has a price to be compared by; give some in `prices`"
             self._findings.blame_at((*path, "strategy"), message)
         for part, fields in (("defaults", model.defaults), ("force", model.force)):
             for field in _OWN:
@@ -65,6 +63,12 @@ class _Models:
                     message = f"{field!r} is the gateway's own affair and cannot be set here"
                     self._findings.blame_at((*path, part, field), message)
         return self._with_sections(name, model, targets)
+
+    def _priced(self, target: schema.Target) -> bool:
+        said, backend = self._file.prices, self._file.backends[target.backend]
+        if f"{target.backend}/{target.model}" in said or f"{target.backend}/*" in said:
+            return True
+        return prices.builtin().price(backend.provider, target.model) is not None
 
     def _target(self, name: str, target: written.Target, use: Path) -> schema.Target | None:
         backend, slash, upstream_model = target.use.partition("/")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.config import backends, models, schema, waiting, written
+from gateway.config import backends, models, prices, schema, waiting, written
 from gateway.config.faults import Path
 from gateway.config.findings import Findings
 from gateway.config.secret import Secret
@@ -150,18 +150,16 @@ def _tenants(file: written.File, keys: tuple[schema.Key, ...]) -> dict[str, sche
 
 
 def _prices(file: written.File, findings: Findings) -> dict[str, schema.Price]:
-    prices = {}
+    found = {}
     for name, price in file.prices.items():
         backend, _, model = name.partition("/")
         if not (backend and model):
             findings.blame_name(("prices", name), "must be named backend/model")
-        cached = price.cached_usd_per_mtok
-        prices[name] = schema.Price(
-            input_usd_per_mtok=price.input_usd_per_mtok,
-            cached_usd_per_mtok=price.input_usd_per_mtok if cached is None else cached,
-            output_usd_per_mtok=price.output_usd_per_mtok,
-        )
-    return prices
+        bounds = [tier.above_input_tokens for tier in price.tiers]
+        if bounds != sorted(set(bounds)):
+            findings.blame_at(("prices", name, "tiers"), "must stand by rising above_input_tokens")
+        found[name] = prices.filled(price)
+    return found
 
 
 def _hash(whole: schema.Config) -> str:

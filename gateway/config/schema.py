@@ -479,12 +479,29 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """What a million tokens cost, in dollars."""
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """What a million tokens cost, in dollars, by what they are."""
 
     input_usd_per_mtok: float
-    cached_usd_per_mtok: float
+    cached_usd_per_mtok: float  # of the input, read from the vendor's prompt cache
+    cache_write_usd_per_mtok: float  # of the input, written to it
     output_usd_per_mtok: float
+    reasoning_usd_per_mtok: float  # of the output
+    input_audio_usd_per_mtok: float
+    output_audio_usd_per_mtok: float
+
+
+class PriceTier(Rates, frozen=True, kw_only=True):
+    """The rates of a whole request whose input is larger."""
+
+    above_input_tokens: int
+
+
+class Price(Rates, frozen=True, kw_only=True):
+    """What a backend's model costs."""
+
+    request_usd: float = 0.0  # of each answer, whatever it holds
+    tiers: tuple[PriceTier, ...] = ()  # by rising bounds
 
 
 class Logging(msgspec.Struct, frozen=True, kw_only=True):

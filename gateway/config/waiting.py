@@ -30,7 +30,6 @@ ROWS = (
     Row("backends.*.cache", "answers are not remembered.", schema.Cache()),
     Row("models.*.cache", "answers are not remembered.", schema.Cache()),
     Row("cache", "answers are not remembered.", schema.Cache()),
-    Row("prices", "nothing is priced; only the strategy `cheapest` compares.", {}),
 )
 NO_DOOR = "there is no door to"
 # Providers that a backend may name though their door is not built yet.

@@ -35,7 +35,7 @@ from gateway.config.schema import (
 from gateway.config.secret import Secret
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
-UsdPerMtok = Annotated[float, Meta(ge=0)]
+UsdPerMtok = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,15 +230,50 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """What a million tokens cost, in dollars."""
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """What a million tokens cost, in dollars, by what they are."""
 
-    input_usd_per_mtok: Annotated[UsdPerMtok, Meta(description="Tokens sent.")]
+    input_usd_per_mtok: Annotated[UsdPerMtok | None, Meta(description="Tokens sent.")] = None
     cached_usd_per_mtok: Annotated[
         UsdPerMtok | None,
         Meta(description="Tokens sent that the vendor had cached; as those sent, if not given."),
     ] = None
-    output_usd_per_mtok: Annotated[UsdPerMtok, Meta(description="Tokens answered.")] = 0.0
+    cache_write_usd_per_mtok: Annotated[
+        UsdPerMtok | None,
+        Meta(description="Tokens sent that it puts into its cache; as those sent, if not given."),
+    ] = None
+    output_usd_per_mtok: Annotated[UsdPerMtok | None, Meta(description="Tokens answered.")] = None
+    reasoning_usd_per_mtok: Annotated[
+        UsdPerMtok | None,
+        Meta(description="Tokens of its reasoning; as those answered, if not given."),
+    ] = None
+    input_audio_usd_per_mtok: Annotated[
+        UsdPerMtok | None,
+        Meta(description="Tokens sent that are audio; as those sent, if not given."),
+    ] = None
+    output_audio_usd_per_mtok: Annotated[
+        UsdPerMtok | None,
+        Meta(description="Tokens answered that are audio; as those answered, if not given."),
+    ] = None
+
+
+class PriceTier(Rates, frozen=True, kw_only=True):
+    """Rates of a whole request whose input is larger than that of the tier before."""
+
+    above_input_tokens: Annotated[Count, Meta(description="Input tokens that are not in it yet.")]
+
+
+class Price(Rates, frozen=True, kw_only=True):
+    """What a backend's model costs; what is not given at all costs nothing."""
+
+    request_usd: Annotated[
+        Annotated[float, Meta(ge=0, le=10_000)],
+        Meta(description="Dollars for each answer, whatever it holds, such as an image's."),
+    ] = 0.0
+    tiers: Annotated[
+        tuple[PriceTier, ...],
+        Meta(description="Other rates for long prompts; what they leave out is as without them."),
+    ] = ()
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,6 +317,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     circuit: Annotated[Circuit, Meta(description="Circuits, for all targets.")] = Circuit()
     cache: Annotated[Cache, Meta(description="The cache, for all models.")] = Cache()
     prices: Annotated[
-        Mapping[Name, Price], Meta(description="Prices by backend/model, over the built-in ones.")
+        Mapping[Name, Price],
+        Meta(
+            description="Prices by backend/model, over the built-in ones; backend/* for all others "
+            "of a backend."
+        ),
     ] = {}
     logging: Annotated[Logging, Meta(description="The gateway's own log.")] = Logging()

@@ -74,6 +74,7 @@ class Watch:
         "_choices",
         "_finished",
         "_reader",
+        "_silent",
         "_withhold_usage",
         "broken",
         "content",
@@ -88,12 +89,18 @@ class Watch:
         self._reader: sse.SseReader | None = None
         self._choices = choices  # as many were asked for; more if the stream has more
         self._finished: set[int] = set()  # the choices that have said why they ended
+        self._silent = 0  # events before the first content
         self.events = 0
         self.content = False  # the first content has been seen
         self.done = False  # [DONE] has been seen; whatever follows is dropped
         self.error = b""  # the upstream's error event, raw
         self.broken: Code | None = None  # why nothing more can be passed on
         self.usage: Usage | None = None
+
+    @property
+    def tokens(self) -> int:
+        """As counted here, an event with content a token, whatever the upstream says it took."""
+        return self.events - self._silent
 
     @property
     def complete(self) -> bool:
@@ -128,7 +135,7 @@ class Watch:
             events = [_event(one) for one in data]
             if not chunk.isascii():
                 chunk.decode()
-            content = self.content or any(_has_content(_opening(one)) for one in data)
+            silent = 0 if self.content else _silent(data)
         except _UNREADABLE:
             return False
         telling = [event for event in events if event != _USUAL]
@@ -136,7 +143,8 @@ class Watch:
             return False
         if len(chunk) > json.MONSTER and json.has_monster(chunk):
             return False
-        self.content = content
+        self.content = self.content or silent < len(events)
+        self._silent += silent
         self.events += len(events)
         for event in telling:
             self._note(event)
@@ -183,6 +191,7 @@ class Watch:
             self.broken = Code.BAD_RESPONSE
             return False
         self.content = content
+        self._silent += not content
         self.events += 1
         self._note(event)
         if not self._withheld(event):
@@ -207,6 +216,14 @@ def _is_error(event: _Event, data: bytes) -> bool:
     if event.error is not None:
         return True
     return event.choices is None and bytes(_odd(data).object) == b'"error"'
+
+
+def _silent(data: Sequence[bytes]) -> int:
+    """How many of these come before the first content."""
+    for number, one in enumerate(data):
+        if _has_content(_opening(one)):
+            return number
+    return len(data)
 
 
 def _has_content(event: _Opening) -> bool:

@@ -106,8 +106,9 @@ async def _race(
 
 
 def _begun(errand: Errand, choice: Choice) -> Attempt:
-    backend = choice.target.backend
-    attempt = Attempt(backend.name, backend.provider.name, choice.target.model)
+    target = choice.target
+    backend = target.backend
+    attempt = Attempt(backend.name, backend.provider.name, target.model, price=target.price)
     errand.record.attempts.append(attempt)
     return attempt
 
@@ -125,7 +126,9 @@ async def _attempt(
         if not pool.enter():
             await pool.queue()
         try:
-            reply = await pool.send(errand.request(choice), target.timeouts, deadline_at)
+            request = errand.request(choice)
+            attempt.asked_bytes = len(request.body) if isinstance(request.body, bytes) else 0
+            reply = await pool.send(request, target.timeouts, deadline_at)
             attempt.status = reply.status
             if 200 <= reply.status < 300:
                 failure = await errand.receive(choice, reply, attempt)

@@ -249,5 +249,5 @@ def candidate(target: Target, now: float) -> Candidate[Target]:
         usable=health.usable(now),
         in_flight=health.in_flight,
         score=health.pulse.score(now, health.in_flight),
-        price=target.price,
+        price=target.mixed_price,
     )

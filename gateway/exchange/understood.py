@@ -76,7 +76,7 @@ class Understood:
         attempt.first_at = time.monotonic()
         close(attempt, record)
         try:
-            record.usage = openai.read_answer(self._ask.operation, body)
+            record.usage = attempt.usage = openai.read_answer(self._ask.operation, body)
         except BadAnswer:
             return Failure(Code.BAD_RESPONSE, reply.status)
         self._succeeded(choice, attempt.first_at, attempt)
@@ -107,6 +107,7 @@ class Understood:
         try:
             ending = await tap.ending
         finally:
+            attempt.usage, attempt.tokens = watch.usage, watch.tokens
             if not attempt.lost:
                 record.usage = watch.usage
         if ending is None:

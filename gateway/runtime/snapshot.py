@@ -16,12 +16,14 @@ import msgspec
 import gateway
 from gateway.chat.operation import Operation
 from gateway.config import schema
+from gateway.policy import pricing
 from gateway.policy.access import VirtualKey, virtual_key
 from gateway.policy.failures import Cause
 from gateway.policy.routing import resolve
 from gateway.providers.base import Provider
 from gateway.runtime.health import Health, Standing
 from gateway.runtime.lasting import Lasting
+from gateway.runtime.prices import Prices
 from gateway.upstream.pool import Pool, Timeouts
 from gateway.upstream.proxy import Proxy, from_environment, parsed
 from gateway.wire import json
@@ -42,6 +44,7 @@ class Backend:
     masks: tuple[str, ...] = field(repr=False)  # what its errors must not show
     standing: Standing
     continues_prefix: bool  # it goes on where a given assistant message ends
+    prices: Prices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +59,8 @@ class Target:
     model_header: bytes  # the ready line x-gateway-model
     health: Health
     identity: bytes  # the same as long as its name is
-    price: float  # dollars for a million tokens, input and output mixed; inf if not known
+    price: schema.Price | None  # None if not known
+    mixed_price: float  # dollars for a million tokens, input and output mixed; inf if not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ class Snapshot:
 def compile(config: schema.Config, providers: Mapping[str, Provider], lasting: Lasting) -> Snapshot:
     """What the config says, ready for requests. Its names have been checked when it was loaded."""
     backends = {
-        name: _backend(backend, providers[backend.provider], lasting)
+        name: _backend(backend, providers[backend.provider], lasting, config.prices)
         for name, backend in config.backends.items()
     }
     routes = {
@@ -142,7 +146,12 @@ def compile(config: schema.Config, providers: Mapping[str, Provider], lasting: L
     )
 
 
-def _backend(backend: schema.Backend, provider: Provider, lasting: Lasting) -> Backend:
+def _backend(
+    backend: schema.Backend,
+    provider: Provider,
+    lasting: Lasting,
+    said: Mapping[str, schema.Price],
+) -> Backend:
     base_url = url_of(backend, provider)
     url = urlsplit(base_url)
     secret = backend.credential.reveal()
@@ -179,6 +188,7 @@ def _backend(backend: schema.Backend, provider: Provider, lasting: Lasting) -> B
         masks=tuple(mask for mask in masks if len(mask) > 3),
         standing=lasting.standing(backend, base_url),
         continues_prefix=backend.continues_prefix,
+        prices=Prices(backend.name, provider.name, said),
     )
 
 
@@ -207,8 +217,7 @@ def _route(
         backend = config.backends[one.backend]
         base_url = url_of(backend, backends[one.backend].provider)
         health = lasting.health(one, base_url, backends[one.backend].standing)
-        price = config.prices.get(f"{one.backend}/{one.model}")
-        return _target(one, backends[one.backend], health, _mixed(price))
+        return _target(one, backends[one.backend], health)
 
     targets = tuple(target(one) for one in model.targets)
     attempts, shadow = model.attempts, model.shadow
@@ -241,15 +250,9 @@ def _route(
     )
 
 
-def _mixed(price: schema.Price | None) -> float:
-    """A chat sends about three times what it gets."""
-    if price is None:
-        return math.inf
-    return 0.75 * price.input_usd_per_mtok + 0.25 * price.output_usd_per_mtok
-
-
-def _target(target: schema.Target, backend: Backend, health: Health, price: float) -> Target:
+def _target(target: schema.Target, backend: Backend, health: Health) -> Target:
     timeouts = target.timeouts
+    price = backend.prices.of(target.model)
     name = f"{target.backend}/{target.model}"
     return Target(
         backend=backend,
@@ -265,6 +268,7 @@ def _target(target: schema.Target, backend: Backend, health: Health, price: floa
         health=health,
         identity=name.encode(),
         price=price,
+        mixed_price=math.inf if price is None else pricing.mixed(price),
     )
 
 
@@ -285,6 +289,7 @@ def named(target: Target, route: Route, asked: str) -> Target:
         name=name,
         model_json=msgspec.Raw(json.write(rest)),
         model_header=_model_header(name),
+        price=target.backend.prices.of(rest),
     )
 
 

@@ -179,6 +179,19 @@ METRICS: Final[dict[str, Definition]] = {
         ("backend", "target"),
         joined="max",
     ),
+    "gateway_usage_cost_usd_total": Definition("counter", "Dollars of a key.", ("key",)),
+    "gateway_cost_usd_total": Definition(
+        "counter", "What backends' answers cost by our prices, in dollars.", ("model", "provider")
+    ),
+    "gateway_usage_estimated_total": Definition(
+        "counter", "Answers whose tokens we counted, since the backend did not say.", ("model",)
+    ),
+    "gateway_unpriced_total": Definition(
+        "counter", "Answers whose price is not known.", ("model", "provider")
+    ),
+    "gateway_price_table_age_seconds": Definition(
+        "gauge", "How long ago the built-in prices were collected.", joined="max"
+    ),
     "gateway_upstream_stale_total": Definition(
         "counter", "Requests repeated because an idle connection had died.", ("backend",)
     ),

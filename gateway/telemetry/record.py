@@ -12,6 +12,7 @@ from msgspec import field
 
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
+from gateway.config.schema import Price
 from gateway.errors import Code
 
 OTHER: Final = "other"  # the label of every model name that is not configured
@@ -45,6 +46,10 @@ class Attempt(msgspec.Struct, eq=False):
     failure: Code | None = None
     status: int | None = None  # the backend's
     lost: bool = False  # another one, asked beside it, answered first
+    price: Price | None = None  # of the target; None if not known
+    asked_bytes: int | None = None  # the request's body; None: it was never sent
+    usage: Usage | None = None  # what the backend says it took
+    tokens: int = 0  # counted in its answer, for when the backend does not say
 
 
 class Record(msgspec.Struct, eq=False):

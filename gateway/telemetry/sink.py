@@ -1,10 +1,13 @@
 """A finished record, told: every counter and histogram it feeds, and its one log line."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from gateway.chat.usage import Usage
 from gateway.errors import SITUATIONS, Code
+from gateway.telemetry.charges import Charge, charges, usd
 from gateway.telemetry.logs import Log, shown
 from gateway.telemetry.metrics import Histogram, Metrics, Number
 from gateway.telemetry.record import OTHER, Attempt, Outcome, Record
@@ -32,6 +35,10 @@ class _Line(msgspec.Struct, omit_defaults=True, gc=False):
     overhead_s: float = 0.0
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
     sent_bytes: int = 0
     code: str | None = None
     origin: str | None = None
@@ -90,9 +97,10 @@ class _Attempts:
 class _Usage:
     """The series of one key."""
 
-    __slots__ = ("input", "output")
+    __slots__ = ("cost", "input", "output")
 
     def __init__(self, metrics: Metrics, key: str) -> None:
+        self.cost = metrics.number("gateway_usage_cost_usd_total", key)
         self.input = metrics.number("gateway_usage_tokens_total", key, "input")
         self.output = metrics.number("gateway_usage_tokens_total", key, "output")
 
@@ -154,14 +162,17 @@ class Sink:
         number.value += 1
         duration_s = record.ended_at - record.started_at
         series.duration.observe(duration_s)
+        charged = tuple(charges(record))
         if record.attempts:
             self._overhead.observe(duration_s - record.waited_s)
             self._tell_attempts(record, operation)
+            for charge in charged:
+                self._tell_charge(record, charge, operation)
         if record.code is not None:
             origin = SITUATIONS[record.code].origin.value
             self.metrics.number("gateway_errors_total", record.code.value, origin).value += 1
         if self.log.wants("info"):
-            self._log(record, operation, duration_s)
+            self._log(record, operation, duration_s, charged)
 
     def _tell_usual(self, record: Record, attempt: Attempt) -> None:
         key = (
@@ -183,14 +194,16 @@ class Sink:
             series = self._usual_series(record, attempt)
             usual = self._usual[key] = Usual(series, record, shown(attempt.model))
         first_at = attempt.ended_at if attempt.first_at is None else attempt.first_at
-        usual.count(record, attempt, first_at - attempt.started_at)
+        cost = usd(attempt, record.usage)
+        usual.count(record, attempt, first_at - attempt.started_at, cost)
         if self.log.wants("info"):
-            self.log.line(usual.line(self.log.now(), record, first_at - record.started_at))
+            self.log.line(usual.line(self.log.now(), record, first_at - record.started_at, cost))
 
     def _usual_series(self, record: Record, attempt: Attempt) -> Series:
         operation = "other" if record.operation is None else record.operation.value
         attempts = self._series_of(attempt, record, operation)
         usage = self._usage.get(record.key) or self._usage_of(record.key)
+        priced, costs = attempt.price is not None, (record.model, attempt.provider)
         return Series(
             requests=self.metrics.number(
                 "gateway_requests_total", operation, record.model, _status_class(record)
@@ -198,6 +211,9 @@ class Sink:
             complete=attempts.complete,
             input_tokens=usage.input,
             output_tokens=usage.output,
+            cost=self.metrics.number("gateway_cost_usd_total", *costs) if priced else None,
+            key_cost=usage.cost,
+            unpriced=None if priced else self.metrics.number("gateway_unpriced_total", *costs),
             duration=self.metrics.histogram(
                 "gateway_request_duration_seconds", operation, record.model
             ),
@@ -230,14 +246,25 @@ class Sink:
                 if attempt.chunks > 1:
                     gap_s = (attempt.ended_at - attempt.first_at) / (attempt.chunks - 1)
                     series.gap.observe(gap_s)
-        usage = record.usage
+
+    def _tell_charge(self, record: Record, charge: Charge, operation: str) -> None:
+        total = self._usage.get(record.key) or self._usage_of(record.key)
+        provider, usage = charge.attempt.provider, charge.usage
         if usage is not None:
-            series = self._series_of(record.attempts[-1], record, operation)
+            series = self._series_of(charge.attempt, record, operation)
             series.input.observe(usage.input)
             series.output.observe(usage.output)
-            total = self._usage.get(record.key) or self._usage_of(record.key)
             total.input.value += usage.input
             total.output.value += usage.output
+        if charge.estimated:
+            self.metrics.number("gateway_usage_estimated_total", record.model).value += 1
+        if charge.usd is None:
+            self.metrics.number("gateway_unpriced_total", record.model, provider).value += 1
+        else:
+            total.cost.value += charge.usd
+            self.metrics.number(
+                "gateway_cost_usd_total", record.model, provider
+            ).value += charge.usd
 
     def _tell_lost(self, record: Record, attempt: Attempt) -> None:
         """Of a race: it was won by the second if the loser had begun before it."""
@@ -308,10 +335,13 @@ class Sink:
                 )
             )
 
-    def _log(self, record: Record, operation: str, duration_s: float) -> None:
+    def _log(
+        self, record: Record, operation: str, duration_s: float, charged: Sequence[Charge]
+    ) -> None:
         last = record.attempts[-1] if record.attempts else None
         first_at = None if last is None else last.first_at
-        usage, code = record.usage, record.code
+        code = record.code
+        usage, cost = _taken(charged)
         self.log.struct(
             _Line(
                 ts=self.log.now(),
@@ -334,12 +364,25 @@ class Sink:
                 overhead_s=_micros(duration_s - record.waited_s) if record.attempts else 0.0,
                 input_tokens=None if usage is None else usage.input,
                 output_tokens=None if usage is None else usage.output,
+                cached_tokens=0 if usage is None else usage.cached,
+                cache_write_tokens=0 if usage is None else usage.cache_write,
+                reasoning_tokens=0 if usage is None else usage.reasoning,
+                cost_usd=cost,
                 sent_bytes=record.sent_bytes,
                 code=None if code is None else code.value,
                 origin=None if code is None else SITUATIONS[code].origin.value,
                 config=record.config,
             )
         )
+
+
+def _taken(charged: Sequence[Charge]) -> tuple[Usage | None, float | None]:
+    """What an exchange's attempts took together. Without any price known, there is none."""
+    used = [charge.usage for charge in charged if charge.usage is not None]
+    prices = [charge.usd for charge in charged if charge.usd is not None]
+    names = Usage.__struct_fields__
+    sums = {name: sum(getattr(usage, name) for usage in used) for name in names}
+    return Usage(**sums) if used else None, float(f"{sum(prices):.9g}") if prices else None
 
 
 def _micros(seconds: float) -> float:

@@ -6,13 +6,14 @@ from typing import Final
 
 import msgspec
 
+from gateway.chat.usage import Usage
 from gateway.telemetry.metrics import Histogram, Number
 from gateway.telemetry.record import Attempt, Record
 
 _encode: Final = msgspec.json.Encoder().encode
 _LINE: Final = (
     b'{"ts":"%b","level":"info","event":"exchange","id":"%b",%b,"duration_s":%d.%06d,%b'
-    b',"first_content_s":%d.%06d,"overhead_s":%d.%06d,"input_tokens":%d,"output_tokens":%d'
+    b',"first_content_s":%d.%06d,"overhead_s":%d.%06d,"input_tokens":%d,"output_tokens":%d%b'
     b',"sent_bytes":%d,%b}'
 )
 MICRO: Final = 1_000_000
@@ -25,6 +26,9 @@ class Series(msgspec.Struct, frozen=True):
     complete: Number
     input_tokens: Number
     output_tokens: Number
+    cost: Number | None  # None: the price is not known
+    key_cost: Number
+    unpriced: Number | None  # None: it is
     duration: Histogram
     overhead: Histogram
     attempt: Histogram
@@ -54,8 +58,8 @@ class Usual:
         self._given = _members(**given, backend=attempt.backend, target=target, attempts=1)
         self._config = _members(config=record.config)
 
-    def count(self, record: Record, attempt: Attempt, first_s: float) -> None:
-        """first_s: from the attempt to its first content."""
+    def count(self, record: Record, attempt: Attempt, first_s: float, usd: float | None) -> None:
+        """first_s: from the attempt to its first content; usd: what it cost."""
         series, usage = self._series, record.usage
         if usage is None:
             return
@@ -74,8 +78,13 @@ class Usual:
         series.output.observe(usage.output)
         series.input_tokens.value += usage.input
         series.output_tokens.value += usage.output
+        if usd is not None and series.cost is not None:
+            series.cost.value += usd
+            series.key_cost.value += usd
+        elif series.unpriced is not None:
+            series.unpriced.value += 1
 
-    def line(self, stamp: str, record: Record, first_s: float) -> bytes:
+    def line(self, stamp: str, record: Record, first_s: float, usd: float | None) -> bytes:
         """The exchange's log line. first_s: from the request read to the first content."""
         usage = record.usage
         duration_s = record.ended_at - record.started_at
@@ -97,9 +106,22 @@ class Usual:
             spent % MICRO,
             0 if usage is None else usage.input,
             0 if usage is None else usage.output,
+            _parts(usage, usd),
             record.sent_bytes,
             self._config,
         )
+
+
+def _parts(usage: Usage | None, usd: float | None) -> bytes:
+    """What few answers have to tell of their tokens, and what they cost."""
+    told = b"" if usd is None else b',"cost_usd":%.9g' % usd
+    if usage is not None and usage.cached:
+        told += b',"cached_tokens":%d' % usage.cached
+    if usage is not None and usage.cache_write:
+        told += b',"cache_write_tokens":%d' % usage.cache_write
+    if usage is not None and usage.reasoning:
+        told += b',"reasoning_tokens":%d' % usage.reasoning
+    return told
 
 
 def _members(**facts: object) -> bytes:

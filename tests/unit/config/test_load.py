@@ -70,7 +70,7 @@ def test_the_long_example_loads_with_all_it_says() -> None:
     assert config.models["lab/*"].targets[0].model == "*"
     assert config.cache.enabled
     assert config.prices["openai/gpt-5-mini"].cached_usd_per_mtok == 0.025
-    assert len(config.waiting) == 8
+    assert len(config.waiting) == 7
 
 
 def test_no_secret_of_a_config_is_shown_by_it() -> None:
@@ -188,7 +188,13 @@ FAULTS = [
     ("circuit: {failure_ratio: 0}", 3, 26, "circuit.failure_ratio", "must be more than 0"),
     ("cache: {verify: 2}", 3, 17, "cache.verify", "must be at most 1"),
     ("cache: true", 3, 8, "cache", "must be a section of keys and values"),
-    ("prices: {a/b: {}}", 3, 15, "prices.a/b.input_usd_per_mtok", "is missing; a number belongs"),
+    (
+        "prices: {a/b: {input_usd_per_mtok: -1}}",
+        3,
+        36,
+        "prices.a/b.input_usd_per_mtok",
+        "must be at least 0",
+    ),
     ("prices: {a: {input_usd_per_mtok: 1}}", 3, 10, "prices.a", "must be named backend/model"),
     ("logging: {level: loud}", 3, 18, "logging.level", "must be one of debug, error, info"),
     ("logging: {level: info, level: info}", 3, 24, "logging.level", "stands here twice"),

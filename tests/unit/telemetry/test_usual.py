@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
+from gateway.config import written
+from gateway.config.prices import filled
 from gateway.telemetry.metrics import Metrics, exposition
 from gateway.telemetry.record import Attempt, Outcome, Record
 from gateway.telemetry.sink import MAX_USUAL, Sink
 from tests.unit.telemetry.written import Written
 
+PRICE = filled(written.Price(input_usd_per_mtok=0.3, output_usd_per_mtok=7.7))
 RECORDS = st.fixed_dictionaries(
     {
         "model": st.sampled_from(["m", 'with "quotes"', "Ünïcode", "lab/*"]),
@@ -26,6 +29,8 @@ RECORDS = st.fixed_dictionaries(
         "sent": st.integers(0, 10**9),
         "chunks": st.integers(0, 5),
         "status": st.sampled_from([200, 201]),
+        "parts": st.tuples(*[st.sampled_from([0, 0, 7])] * 3),
+        "price": st.sampled_from([None, PRICE]),
     }
 )
 
@@ -37,24 +42,26 @@ def record(facts: dict[str, object]) -> Record:
     made.status, made.outcome = int(str(facts["status"])), Outcome.COMPLETE
     made.ended_at = made.started_at + took_s
     made.waited_s = took_s * float(str(facts["waited_s"]))
-    made.usage = Usage(*facts["tokens"])  # type: ignore[misc]
+    parts = facts.get("parts", (0, 0, 0))
+    made.usage = Usage(*facts["tokens"], *parts)  # type: ignore[misc]
     made.sent_bytes = int(str(facts["sent"]))
     attempt = Attempt("b", "p", str(facts["target"]), started_at=made.started_at)
     attempt.first_at = made.started_at + took_s * float(str(facts["first_s"]))
     attempt.ended_at = made.started_at + took_s
+    attempt.price = facts.get("price")  # type: ignore[assignment]
     attempt.chunks, attempt.status = int(str(facts["chunks"])), 200
     made.attempts = [attempt]
     return made
 
 
 def told(made: Record, *, usual: bool) -> tuple[dict[str, object], bytes]:
-    written, metrics = Written(), Metrics()
-    sink = Sink(metrics, written.log)
+    log, metrics = Written(), Metrics()
+    sink = Sink(metrics, log.log)
     if usual:
         sink.told(made)
     else:
         sink._tell_any(made)
-    (line,) = written.lines()
+    (line,) = log.lines()
     assert line.pop("ts")
     return line, exposition([metrics])
 
@@ -77,8 +84,8 @@ def test_both_ways_tell_the_same(facts: dict[str, object]) -> None:
 
 
 def test_ever_new_names_do_not_pile_up() -> None:
-    written = Written(level="error")
-    sink = Sink(Metrics(), written.log)
+    log = Written(level="error")
+    sink = Sink(Metrics(), log.log)
     for number in range(3 * MAX_USUAL):
         made = record(
             {
@@ -97,4 +104,4 @@ def test_ever_new_names_do_not_pile_up() -> None:
         )
         sink.told(made)
     assert len(sink._usual) <= MAX_USUAL
-    assert json.loads("[]") == written.lines()
+    assert json.loads("[]") == log.lines()
