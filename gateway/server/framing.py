@@ -59,7 +59,9 @@ def head(method: bytes, url: bytes, version: str, headers: Headers) -> RequestHe
         raise GatewayError(Code.BAD_HOST, "the host header names no host")
     if b"upgrade" in fields:
         raise no_upgrade()
-    length = _framed(fields.get(b"content-length"), fields.get(b"transfer-encoding"), version)
+    length = _framed(
+        fields.pop(b"content-length", None), fields.pop(b"transfer-encoding", None), version
+    )
     path, _, query = url.partition(b"?")
     return RequestHead(method, path, query, fields, length)
 

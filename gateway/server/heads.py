@@ -53,7 +53,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
 
 class Known(msgspec.Struct, frozen=True, eq=False):
-    head: RequestHead
+    head: RequestHead  # its length is that of the first body that came under it
     admitted: Admitted
 
 

@@ -120,9 +120,9 @@ class Reader:
         found = known.known(request)
         if found is None:
             return False
-        self._strangers = 0
+        self._strangers = self._head_bytes = 0
         turn = Turn()
-        turn.head, turn.admitted = found.head, found.admitted
+        turn.head, turn.admitted = found.head.of_length(request.length), found.admitted
         turn.held = data[request.body_at :]
         turn.size = request.length
         turn.modern = turn.whole = turn.keep = True
@@ -270,6 +270,8 @@ class Reader:
         self._ended = turn
         turn.whole = True
         turn.keep = self._parser.should_keep_alive()
+        if not turn.keep:
+            self._known = None  # it was to be the last: llhttp refuses what follows
         if turn.body is not None:
             turn.body.end()
         ahead = len(self.turns)

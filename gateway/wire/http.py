@@ -12,7 +12,10 @@ Fields = dict[bytes, bytes]  # the same where a name stands once, or the last of
 
 
 class RequestHead:
-    """A request up to its body, as a client sent it: checked, not yet understood."""
+    """A request up to its body, as a client sent it: checked, not yet understood.
+
+    What frames the body is no header any more: `length` is all that is to be known of it.
+    """
 
     __slots__ = ("headers", "length", "method", "path", "query")
 
@@ -27,6 +30,10 @@ class RequestHead:
 
     def header(self, name: bytes) -> bytes | None:
         return self.headers.get(name)
+
+    def of_length(self, length: int) -> "RequestHead":
+        """The same head over another body."""
+        return RequestHead(self.method, self.path, self.query, self.headers, length)
 
 
 def first(headers: Headers, name: bytes) -> bytes | None:

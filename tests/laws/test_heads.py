@@ -9,7 +9,7 @@ from gateway.server.reading import Reader
 from gateway.wire.http import RequestHead
 from tests.unit.server import overheard
 
-Told = tuple[bytes, bytes, dict[bytes, bytes], bytes, bool, Code | None]
+Told = tuple[bytes, int | None, bytes, dict[bytes, bytes], int, bool, Code | None]
 
 
 class Made(overheard.Request):
@@ -36,9 +36,10 @@ class Reading(overheard.Reading):
             self.all.append(
                 (
                     b"" if head is None else head.method + head.path + head.query,
+                    None if head is None else head.length,
                     bytes(turn.held),
                     {} if head is None else head.headers,
-                    b"%d" % turn.size,
+                    turn.size,
                     turn.keep,
                     None if turn.error is None else turn.error.code,
                 )
@@ -71,6 +72,8 @@ PATHS = st.sampled_from(["/v1/chat/completions", "/v1/x?y", "/no", "/upload"])
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
     body = draw(st.binary(max_size=12))
+    if draw(st.booleans()):  # the plainest, of any length: what is most often known again
+        return b"POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     length = draw(st.sampled_from(["", "0"])) + str(len(body) + draw(st.sampled_from([0, 0, 0, 1])))
     lines = [f"POST {draw(PATHS)} HTTP/1.{draw(st.sampled_from('111110'))}", "Host: h"]
     lines += draw(HEADERS)
@@ -113,6 +116,32 @@ def test_known_heads_change_nothing(connections: list[list[bytes]]) -> None:
     known = Heads()
     for pieces in connections:
         assert told(pieces, known) == told(pieces, None)
+
+
+def test_a_known_head_has_the_length_of_the_body_at_hand() -> None:
+    known = Heads()
+    reading = Reading(known)
+    for body in (b"", b"a", b"bcd"):
+        reading.reader.feed(
+            b"POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+    assert [(length, held, headers) for _, length, held, headers, *_ in reading.all] == [
+        (0, b"", {b"host": b"h"}),
+        (1, b"a", {b"host": b"h"}),
+        (3, b"bcd", {b"host": b"h"}),
+    ]
+    assert len(reading.heads) == 1
+
+
+def test_nothing_is_known_behind_a_request_that_was_to_be_the_last() -> None:
+    again, last = (
+        b"POST /v1/x HTTP/1.%d\r\nHost: h\r\nContent-Length: 1\r\n\r\na" % minor for minor in (1, 0)
+    )
+    reading = Reading(Heads())
+    for data in (again, again, last, again):
+        reading.reader.feed(data)
+    assert [error for *_, error in reading.all] == [None, None, None, Code.BAD_FRAMING]
+    assert reading.reader.deaf
 
 
 def test_heads_that_come_again_are_known() -> None:
