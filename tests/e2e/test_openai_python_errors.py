@@ -129,7 +129,7 @@ def test_a_vendor_s_refusal_is_told_as_whose_fault_it_was(
     error = raised.value
     assert (error.status_code, error.code) == (status, code)
     assert error.request_id == error.response.headers["x-request-id"]
-    if code == "upstream_refused":  # the caller's affair: in the vendor's words
+    if code in ("upstream_refused", "upstream_conflict"):  # the caller's: in the vendor's words
         assert "the vendor's words" in error.message
         assert error.param == "messages"
     else:
