@@ -50,6 +50,12 @@ class Head(msgspec.Struct):
         """How many choices the answer is to have."""
         return self.n or 1
 
+    @property
+    def max_output(self) -> int | None:
+        """Tokens for each choice at most; the newer name counts where both stand."""
+        newer = self.max_completion_tokens
+        return self.max_tokens if newer is None else newer
+
 
 class _Message(msgspec.Struct):
     role: Annotated[str, msgspec.Meta(min_length=1)]
@@ -89,6 +95,7 @@ _READ: Final = frozenset(
     for name in head.__struct_fields__
 )
 _AT: Final = re.compile(r" - at `(key in )?\$\.?(.*)`$")
+_INDEX: Final = re.compile(r"\[(\d+)\]")
 _MISSING: Final = re.compile(r"^Object missing required field `(.+?)`")
 _JSON_CODES: Final = {
     "syntax": Code.INVALID_JSON,
@@ -121,16 +128,17 @@ def read_request(operation: Operation, body: bytes) -> tuple[Head, json.Fields]:
     try:
         head = _HEADS[operation].decode(body)
     except msgspec.ValidationError as error:
-        raise _misfit(str(error)) from None
+        raise misfit(error) from None
     if head.stream and operation is Operation.EMBEDDINGS:
         raise GatewayError(Code.INVALID_VALUE, "stream: embeddings come whole", param="stream")
     return head, fields
 
 
-def _misfit(words: str) -> GatewayError:
+def misfit(error: msgspec.ValidationError) -> GatewayError:
     """msgspec's words, in the API's: which field, and what would be right."""
+    words = str(error)
     at = _AT.search(words)
-    path = at.group(2).replace("[...]", "") if at else ""
+    path = _INDEX.sub(r".\1", at.group(2).replace("[...]", "")) if at else ""
     words = _AT.sub("", words)
     missing = _MISSING.match(words)
     if missing:

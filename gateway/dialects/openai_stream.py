@@ -129,6 +129,13 @@ class Watch:
                 return chunk
         return self._careful(chunk)
 
+    def close(self) -> bytes | None:
+        """The upstream has ended: what is still to be said, or None if that was too early."""
+        if self.done:
+            return b""
+        whole = self.complete and not self.unfinished and self.broken is None
+        return sse.DONE if whole else None
+
     def _plain(self, data: Sequence[bytes], chunk: bytes) -> bool:
         """The fast way for whole events in the plain form; False if they need the careful one."""
         try:

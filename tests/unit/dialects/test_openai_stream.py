@@ -386,3 +386,24 @@ def test_the_last_usage_that_makes_sense_counts() -> None:
     ):
         watch.feed(event(chat_chunk({"content": "x"}, used=used)))
     assert watch.usage == Usage(7, 3)
+
+
+# ---- the upstream's end
+
+
+@pytest.mark.parametrize(
+    ("stream", "end"),
+    [
+        (chat_events(), b""),  # nothing is left to say
+        (chat_events(done=False), DONE),
+        ([HELLO], None),
+        ([HELLO, STOP, b"data: {"], None),
+        ([HELLO, STOP, b"data: [DONE]"], DONE),
+        ([HELLO, STOP, ERROR], None),
+    ],
+)
+def test_an_end_is_said_only_of_what_is_whole(stream: list[bytes], end: bytes | None) -> None:
+    watch = _watch()
+    for chunk in stream:
+        watch.feed(chunk)
+    assert watch.close() == end
