@@ -63,9 +63,9 @@ def whole(data: bytes) -> Request | None:
     end = data.find(b"\r\n", at, at + MAX_DIGITS + 2)
     if end < 0 or at < len(_LENGTH) or not data[at:end].isdigit():
         return None
-    body_at = data.find(b"\r\n\r\n", end, MAX_HEAD) + 4
+    body_at = data.find(b"\r\n\r\n", 0, MAX_HEAD) + 4
     length = int(data[at:end])
-    if body_at < 4 or len(data) != body_at + length or not data.startswith(b"POST "):
+    if body_at < end or len(data) != body_at + length or not data.startswith(b"POST "):
         return None
     if not data.endswith(_NAMES, 0, at):
         return None

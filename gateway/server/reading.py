@@ -87,7 +87,8 @@ class Reader:
         self._side = side
         self._known = known  # the heads that have come before; None: none is kept
         self._strangers = 0  # whole requests in a row whose head was not known
-        self._ended: Turn | None = None  # the one that the read at hand has brought to its end
+        self._begun = 0  # requests that the read at hand has brought
+        self._ended: Turn | None = None  # the last that it has brought to its end
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: Headers = []
@@ -131,10 +132,10 @@ class Reader:
         return True
 
     def _parsed(self, data: bytes) -> Turn | None:
-        """The last request that data has brought to its end, if any."""
-        self._ended = None
+        """The request that data has brought, if it is one and whole."""
+        self._begun, self._ended = 0, None
         self._parse(data)
-        return self._ended
+        return self._ended if self._begun == 1 else None
 
     def _parse(self, data: bytes) -> None:
         turn = self.current
@@ -196,6 +197,7 @@ class Reader:
 
     def on_message_begin(self) -> None:
         self.partial = True
+        self._begun += 1
         self._url = b""
         self._headers = []
 

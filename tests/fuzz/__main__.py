@@ -35,7 +35,8 @@ def main(argv: Sequence[str]) -> int:
     for one in fuzzings:
         told = f"{one.runs:,} inputs, {len(one.kinds)} kinds of outcome"
         print(f"{one.parser.name:<12}{told}, {len(one.findings)} findings")
-    print(f"{sum(one.runs for one in fuzzings):,} inputs in all, seed {args.seed}")
+    total = sum(one.runs for one in fuzzings)
+    print(f"{total:,} inputs in {time.process_time():,.0f} s of CPU time, seed {args.seed}")
     return 1 if findings else 0
 
 

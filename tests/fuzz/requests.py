@@ -8,10 +8,12 @@ from typing import Final
 from gateway.errors import Code
 from gateway.server.body import Body
 from gateway.server.framing import MAX_HEAD
+from gateway.server.heads import Heads
 from gateway.server.reading import MAX_AHEAD, MAX_PIPELINED, Turn
 from gateway.wire.http import lines
 from tests.fuzz.cutting import cuttings
 from tests.fuzz.parser import Parser
+from tests.laws.test_heads import told
 from tests.laws.test_request_parsers import WHY, theirs
 from tests.unit.server.overheard import Reading, read
 
@@ -62,12 +64,20 @@ def check(data: bytes, dice: Random) -> Hashable:
         for pieces in cuttings(data, dice):
             again = _understood(read(*pieces))
             assert again == found, f"cut as {pieces!r}: {again!r}, in one piece {found!r}"
+    _check_known(data)
     for turn in whole.turns:
         if turn.whole and turn.error is None:
             _check_reread(turn)
     if b"content-encoding" not in data.lower() and len(data) <= MAX_HEAD:  # aiohttp inflates
         _check_others(data, whole.turns)
     return tuple((r.error, r.whole, r.keep, bool(r.body)) for r in found[:4])
+
+
+def _check_known(data: bytes) -> None:
+    """A head that has come before is read as if it had not, on this connection and on others."""
+    known = Heads()
+    for _ in range(2):
+        assert told([data, data], known) == told([data, data], None)
 
 
 def _check_bounds(reading: Reading, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """A head that is known again is read as the strict way reads it: same requests, same refusals."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,10 @@ HEADERS = st.lists(
 PATHS = st.sampled_from(["/v1/chat/completions", "/v1/x?y", "/no", "/upload"])
 
 
+CHUNKED = b"POST /v1/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+PLAIN = b"POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab"
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
     body = draw(st.binary(max_size=12))
@@ -87,7 +92,7 @@ def reads(draw: st.DrawFn) -> list[bytes]:
     kinds = draw(st.lists(requests(), min_size=1, max_size=3))
     pieces: list[bytes] = []
     for data in draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=8)):
-        match draw(st.sampled_from(["whole", "whole", "whole", "cut", "bent", "two"])):
+        match draw(st.sampled_from(["whole", "whole", "whole", "cut", "bent", "two", "behind"])):
             case "cut":
                 at = draw(st.integers(0, len(data)))
                 pieces += [data[:at], data[at:]]
@@ -96,6 +101,8 @@ def reads(draw: st.DrawFn) -> list[bytes]:
                 pieces.append(data[:at] + draw(st.binary(min_size=1, max_size=2)) + data[at + 1 :])
             case "two":
                 pieces.append(data + data)
+            case "behind":
+                pieces.append(draw(st.sampled_from([CHUNKED, *kinds])) + data)
             case _:
                 pieces.append(data)
     return [piece for piece in pieces if piece]
@@ -144,10 +151,17 @@ def test_nothing_is_known_behind_a_request_that_was_to_be_the_last() -> None:
     assert reading.reader.deaf
 
 
+@pytest.mark.parametrize("first", [CHUNKED, b"GET /v1/x HTTP/1.1\r\nHost: h\r\n\r\n", PLAIN])
+def test_two_requests_of_one_read_are_two_each_time(first: bytes) -> None:
+    reading = Reading(Heads())
+    for _ in range(3):
+        reading.reader.feed(first + PLAIN)
+    assert len(reading.all) == 6
+
+
 def test_heads_that_come_again_are_known() -> None:
-    data = b"POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab"
     reading = Reading(Heads())
     for _ in range(5):
-        reading.reader.feed(data)
+        reading.reader.feed(PLAIN)
     assert len(reading.all) == 5
     assert len(reading.heads) == 1  # the door was asked once
