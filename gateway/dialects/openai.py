@@ -95,7 +95,6 @@ _READ: Final = frozenset(
     for name in head.__struct_fields__
 )
 _AT: Final = re.compile(r" - at `(key in )?\$\.?(.*)`$")
-_INDEX: Final = re.compile(r"\[(\d+)\]")
 _MISSING: Final = re.compile(r"^Object missing required field `(.+?)`")
 _JSON_CODES: Final = {
     "syntax": Code.INVALID_JSON,
@@ -138,7 +137,7 @@ def misfit(error: msgspec.ValidationError) -> GatewayError:
     """msgspec's words, in the API's: which field, and what would be right."""
     words = str(error)
     at = _AT.search(words)
-    path = _INDEX.sub(r".\1", at.group(2).replace("[...]", "")) if at else ""
+    path = at.group(2).replace("[...]", "") if at else ""
     words = _AT.sub("", words)
     missing = _MISSING.match(words)
     if missing:

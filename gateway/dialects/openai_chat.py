@@ -335,8 +335,8 @@ class Client:
         gone = {name for name in ("functions", "function_call") if document.get(name) is not None}
         for name in sorted(gone):
             losses.cannot(name, _OLD)
-        for at, message in enumerate(request.messages):
-            _check(message, f"messages.{at}", losses)
+        for nth, message in enumerate(request.messages):
+            _check(message, nth, losses)
         return {key: value for key, value in document.items() if key not in gone}
 
     def write_response(self, answer: Document, request: Document) -> Document:
@@ -361,21 +361,22 @@ class Client:
         return sse.encode(openai.error_body(error))
 
 
-def _check(message: _Message, at: str, losses: Losses) -> None:
+def _check(message: _Message, nth: int, losses: Losses) -> None:
+    place, at = f"messages[{nth}]", f"messages.{nth}"  # as OpenAI says it; as losses do
     if message.role not in ROLES:
-        param = f"{at}.role"
+        param = f"{place}.role"
         raise GatewayError(
             Code.INVALID_VALUE, f"{param}: must be one of {', '.join(ROLES)}", param=param
         )
     if message.role == "tool" and message.tool_call_id is None:
-        raise _missing(f"{at}.tool_call_id")
+        raise _missing(f"{place}.tool_call_id")
     if message.role == "function":
         losses.cannot(f"{at}.role", _OLD)
     if message.function_call is not None:
         losses.cannot(f"{at}.function_call", _OLD)
-    for nth, part in enumerate(message.content if isinstance(message.content, list) else ()):
+    for number, part in enumerate(message.content if isinstance(message.content, list) else ()):
         if part.type in _SAYS and getattr(part, part.type) is None:
-            raise _missing(f"{at}.content.{nth}.{part.type}")
+            raise _missing(f"{place}.content[{number}].{part.type}")
 
 
 def _missing(param: str) -> GatewayError:

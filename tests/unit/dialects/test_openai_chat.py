@@ -200,11 +200,11 @@ def test_a_request_is_the_lingua_franca_already() -> None:
 @pytest.mark.parametrize(
     ("message", "param"),
     [
-        ({"role": "owner", "content": "hi"}, "messages.0.role"),
-        ({"role": "tool", "content": "hi"}, "messages.0.tool_call_id"),
-        ({"role": "user", "content": [{"type": "text"}]}, "messages.0.content.0.text"),
-        ({"role": "user", "content": [{"type": "text", "text": 7}]}, "messages.0.content.0.text"),
-        ({"role": "user", "content": 7}, "messages.0.content"),
+        ({"role": "owner", "content": "hi"}, "messages[0].role"),
+        ({"role": "tool", "content": "hi"}, "messages[0].tool_call_id"),
+        ({"role": "user", "content": [{"type": "text"}]}, "messages[0].content[0].text"),
+        ({"role": "user", "content": [{"type": "text", "text": 7}]}, "messages[0].content[0].text"),
+        ({"role": "user", "content": 7}, "messages[0].content"),
     ],
 )
 def test_a_message_of_the_wrong_form_is_refused_by_name(message: Document, param: str) -> None:
