@@ -21,14 +21,15 @@ class _Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: object = None
     reasoning: object = None
+    refusal: object = None
     tool_calls: object = None
     function_call: object = None
     audio: object = None
 
     @property
     def plain(self) -> bool:
-        others = (self.reasoning_content, self.reasoning, self.tool_calls, self.function_call)
-        return not any(others) and not self.audio
+        others = (self.reasoning_content, self.reasoning, self.refusal, self.audio)
+        return not any((*others, self.tool_calls, self.function_call))
 
 
 class _Choice(msgspec.Struct):

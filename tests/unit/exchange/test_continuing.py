@@ -93,6 +93,7 @@ def test_a_second_break_adds_to_the_first() -> None:
         {"tool_calls": [{"index": 0}]},
         {"reasoning_content": "hm"},
         {"audio": {"id": "x"}},
+        {"refusal": "No."},
     ],
 )
 def test_more_than_text_is_not_continued(delta: dict[str, object]) -> None:
