@@ -5,6 +5,7 @@ never has more requests in flight than its config allows, and nobody waits long 
 """
 
 import asyncio
+import math
 import ssl
 import time
 from collections import deque
@@ -91,14 +92,15 @@ class Pool:
             self.in_flight += 1
         return free
 
-    async def queue(self) -> None:
+    async def queue(self, deadline_at: float = math.inf) -> None:
         """Waits for a place. Raises UpstreamDown when none comes free in time."""
         if len(self._queue) >= self.max_queued:
             raise UpstreamDown(Code.NO_UPSTREAM)
         place = asyncio.get_running_loop().create_future()
         self._queue.append(place)
+        left_s = deadline_at - time.monotonic()
         try:
-            async with asyncio.timeout(self.queue_wait_s):
+            async with asyncio.timeout(min(self.queue_wait_s, left_s)):
                 await place
         except BaseException as error:
             if place in self._queue:
@@ -106,7 +108,8 @@ class Pool:
             elif not place.cancelled():
                 self._vacate()  # it came too late for us
             if isinstance(error, TimeoutError):
-                raise UpstreamDown(Code.NO_UPSTREAM) from None
+                early = self.queue_wait_s < left_s
+                raise UpstreamDown(Code.NO_UPSTREAM if early else Code.TOTAL_TIMEOUT) from None
             raise
 
     def leave(self, reply: Reply | None) -> None:
