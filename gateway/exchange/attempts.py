@@ -13,7 +13,7 @@ from gateway.errors import Code
 from gateway.exchange.course import Choice, Course
 from gateway.exchange.race import Race, patience_s
 from gateway.exchange.taps import Outlet
-from gateway.policy.failures import RULES, Failure, retry_after, verdict
+from gateway.policy.failures import RULES, Failure, Mark, retry_after, verdict
 from gateway.policy.holds import rest_s
 from gateway.runtime.snapshot import Backend, Target
 from gateway.telemetry.record import Attempt, Record
@@ -22,6 +22,7 @@ from gateway.upstream.reply import Reply, UpstreamDown
 
 MAX_ERROR_BODY: Final = 64 * 1024  # bytes read of what a backend says went wrong
 ERROR_BODY_S: Final = 5.0
+_FAULTS: Final = (Mark.CONNECT, Mark.TRIPS)
 
 
 class Errand(Protocol):
@@ -50,7 +51,8 @@ class Errand(Protocol):
 async def answer_from_first(errand: Errand, course: Course, deadline_at: float) -> None:
     """Answers from the first target that can. Raises GatewayError, with no end sent."""
     choice = course.first(time.monotonic())
-    hedged = choice.route.hedging.enabled and errand.repeatable
+    route = choice.route
+    hedged = route.hedging.enabled and errand.repeatable and route.retrying.attempts > 1
     while True:
         if hedged:
             choice, failure = await _race(errand, course, choice, deadline_at)
@@ -117,41 +119,64 @@ async def _attempt(
     errand: Errand, choice: Choice, attempt: Attempt, deadline_at: float
 ) -> Failure | None:
     """One try at one target. None once an answer has been begun, however that ends."""
-    target = choice.target
-    backend, health, pool = target.backend, target.health, target.backend.pool
-    reply: Reply | None = None
-    failure: Failure | None
+    health = choice.target.health
     probe = health.begun(attempt.started_at)
     try:
-        if not pool.enter():
-            await pool.queue()
-        try:
-            request = errand.request(choice)
-            attempt.asked_bytes = len(request.body) if isinstance(request.body, bytes) else 0
-            reply = await pool.send(request, target.timeouts, deadline_at)
-            attempt.status = reply.status
-            if 200 <= reply.status < 300:
-                failure = await errand.receive(choice, reply, attempt)
-            else:
-                failure = await _refusal(reply, backend)
-        finally:
-            pool.leave(reply)
-    except UpstreamDown as down:
-        failure = Failure(down.code)
+        failure = await _asked(errand, choice, attempt, deadline_at)
+        close(attempt, errand.record)
+        _judge(choice, attempt, failure)
     except asyncio.CancelledError:
         attempt.failure = attempt.failure or ended_by(errand.outlet)
         raise
     finally:
         close(attempt, errand.record)
-        health.ended(attempt.ended_at, probe=probe)
+        if attempt.lost:
+            _learn(choice, attempt)
+        health.ended(probe)
+    return failure
+
+
+async def _asked(
+    errand: Errand, choice: Choice, attempt: Attempt, deadline_at: float
+) -> Failure | None:
+    """A place taken, the request sent, its answer passed on; and the place given back."""
+    target = choice.target
+    pool = target.backend.pool
+    reply: Reply | None = None
+    try:
+        if not pool.enter():
+            await pool.queue(deadline_at)
+        try:
+            reply = await pool.send(errand.request(choice), target.timeouts, deadline_at)
+            attempt.status = reply.status
+            if spent_s := rest_s(reply.headers, time.time()):
+                target.health.hold(time.monotonic(), spent_s)
+            if 200 <= reply.status < 300:
+                return await errand.receive(choice, reply, attempt)
+            return await _refusal(reply, target.backend)
+        finally:
+            pool.leave(reply)
+    except UpstreamDown as down:
+        return Failure(down.code)
+
+
+def _judge(choice: Choice, attempt: Attempt, failure: Failure | None) -> None:
+    """What the attempt's end says of its target's health."""
+    health = choice.target.health
     if failure is not None:
         attempt.failure = failure.code
         health.failed(failure, attempt.ended_at)
+        if RULES[failure.code].mark in _FAULTS:
+            _learn(choice, attempt)
     elif attempt.failure in RULES:
         health.failed(Failure(attempt.failure), attempt.ended_at)
-    if reply is not None and (spent_s := rest_s(reply.headers, time.time())):
-        health.hold(attempt.ended_at, spent_s)
-    return failure
+
+
+def _learn(choice: Choice, attempt: Attempt) -> None:
+    """Who has failed, or was too slow, is expected to be so again."""
+    if choice.route.learns:
+        seconds = attempt.ended_at - attempt.started_at
+        choice.target.health.pulse.failed(attempt.ended_at, seconds)
 
 
 def ended_by(outlet: Outlet) -> Code:

@@ -6,9 +6,11 @@ Scale" (Dean, Barroso, 2013).
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from gateway.errors import Code
 from gateway.exchange.course import Choice
 from gateway.policy.failures import Failure
 from gateway.telemetry.record import Attempt, Record
@@ -37,6 +39,7 @@ class Race:
             return await run()
 
         task = asyncio.get_running_loop().create_task(attempted())
+        task.add_done_callback(lambda _: _over(attempt))
         self._running[task] = attempt
 
     def replied(self, attempt: Attempt, reply: Reply) -> None:
@@ -84,3 +87,10 @@ class Race:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         self._running.clear()
+
+
+def _over(attempt: Attempt) -> None:
+    """Told of every attempt of a race: one that was cancelled before its first step could not."""
+    if not attempt.ended_at:
+        attempt.ended_at = time.monotonic()
+        attempt.failure = attempt.failure or Code.CLIENT_CLOSED

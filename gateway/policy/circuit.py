@@ -83,6 +83,10 @@ class Circuit:
             case State.CLOSED:
                 return not self._closed_at or draw < self._share(now)
 
+    def calm(self, now: float) -> bool:
+        """Whether it is closed, and for so long that all may go there."""
+        return self.state(now) is State.CLOSED and (not self._closed_at or self._share(now) == 1.0)
+
     def _share(self, now: float) -> float:
         age_s, slow_s = now - self._closed_at, self.rule.slow_start_s
         if age_s >= slow_s:

@@ -8,6 +8,7 @@ import bisect
 import math
 from typing import Final
 
+FAILED_S: Final = 1.0  # the least that is expected of what has failed
 FADE_S: Final = 10.0  # until two thirds of a peak are forgotten
 FORGET_S: Final = 60.0  # the same for what nobody asks any more
 MIN_SAMPLES: Final = 20  # before a quantile is worth the name
@@ -38,8 +39,8 @@ class Pulse:
             self._counts = [count / 2 for count in self._counts]
 
     def failed(self, now: float, seconds: float) -> None:
-        """An attempt failed after so long: as bad as slow."""
-        self._note(now, max(seconds, 2.0 * self._expected_s))
+        """An attempt failed after so long: as bad as slow, however quick it was about it."""
+        self._note(now, max(seconds, 2.0 * self._expected_s, FAILED_S))
 
     def _note(self, now: float, seconds: float) -> None:
         if not self._expected_s or seconds > self._expected_s:

@@ -7,6 +7,7 @@ its backend refuses our credential, and while an active check finds the backend 
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Flag
 from typing import Final
 
 from gateway.config.schema import HealthCheck
@@ -31,6 +32,14 @@ _CREDENTIAL: Final = CircuitRule(
     connect_failures=1,
     slow_start_s=0.0,
 )
+
+
+class Probe(Flag):
+    """Which questions an attempt answers for all that come behind it."""
+
+    NONE = 0
+    OF_CIRCUIT = 1
+    OF_CREDENTIAL = 2
 
 
 class Standing:
@@ -112,7 +121,7 @@ class Health:
         if self.well and self.standing.well:
             return 0.0
         wait_s = max(self.circuit.wait_s(now), self.held_until - now, 0.0)
-        self.well = wait_s == 0.0 and self.circuit.state(now) is State.CLOSED
+        self.well = wait_s == 0.0 and self.circuit.calm(now)
         return max(wait_s, self.standing.wait_s(now))
 
     def usable(self, now: float) -> bool:
@@ -154,19 +163,28 @@ class Health:
 
     # ---- what came of it
 
-    def begun(self, now: float) -> bool:
-        """An attempt begins; True if it is the probe that decides whether others may follow."""
+    def begun(self, now: float) -> Probe:
+        """An attempt begins; whether it is a probe that decides if others may follow."""
         self.in_flight += 1
+        probe = Probe.NONE
         if self.well and self.standing.well:
-            return False
-        of_circuit, of_credential = self.circuit.enter(now), self.standing.credential.enter(now)
-        return of_circuit or of_credential
+            return probe
+        if self.circuit.enter(now):
+            probe |= Probe.OF_CIRCUIT
+        if self.standing.credential.enter(now):
+            probe |= Probe.OF_CREDENTIAL
+        return probe
 
-    def ended(self, now: float, *, probe: bool) -> None:
-        """The attempt is over, whatever succeeded() or failed() have said of it."""
+    def ended(self, probe: Probe) -> None:
+        """The attempt is over, and succeeded() or failed() have said what there is to say of it:
+        a probe that is given back before its verdict is none.
+        """
         self.in_flight -= 1
-        if probe:
+        if probe is Probe.NONE:
+            return
+        if Probe.OF_CIRCUIT in probe:
             self.circuit.released()
+        if Probe.OF_CREDENTIAL in probe:
             self.standing.credential.released()
 
     def succeeded(self, now: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from gateway.errors import Code, GatewayError
 from gateway.exchange.attempts import MAX_ERROR_BODY, answer_from_first, mask
 from gateway.exchange.course import Course
 from gateway.exchange.understood import Understood
+from gateway.policy.failures import Failure
 from gateway.telemetry.record import Outcome
 from tests.unit.exchange.serving import SECRET, Serving, serving, until
 from tests.vendors.looped import looped
@@ -21,6 +23,7 @@ from tests.vendors.scripted import (
     Script,
     Send,
     Stall,
+    Wait,
     chunk,
     response,
     stream_head,
@@ -227,3 +230,104 @@ async def test_who_leaves_the_queue_holds_no_place() -> None:
             await going
         assert (pool.in_flight, pool.queued) == (1, 0)
         pool.leave(None)
+
+
+# ---- what is remembered
+
+
+@looped
+async def test_each_probe_that_fails_doubles_the_time_that_a_circuit_is_open() -> None:
+    async with serving([Send(response(500))]) as on:
+        (target,) = on.route().targets
+        health = target.health
+        health.circuit.rule = replace(
+            health.circuit.rule, connect_failures=1, open_s=10.0, open_max_s=1000.0
+        )
+        health.failed(Failure(Code.CONNECT_FAILED), time.monotonic())
+        waits = []
+        for _ in range(3):
+            health.circuit.probe_now()  # as if the time were over
+            await fails(on)
+            waits.append(health.wait_s(time.monotonic()))
+        assert 15 < waits[0] < 25
+        assert 30 < waits[1] < 50
+        assert 60 < waits[2] < 100
+
+
+@looped
+async def test_a_credential_that_stays_refused_is_asked_ever_less_often() -> None:
+    async with serving([Send(response(401))]) as on:
+        standing = on.route().targets[0].backend.standing
+        waits = []
+        for _ in range(4):
+            standing.credential.probe_now()
+            await fails(on)
+            waits.append(standing.wait_s(time.monotonic()))
+        assert waits == sorted(waits)
+        assert waits[-1] > 6
+
+
+@looped
+async def test_a_spent_limit_rests_from_the_head_on() -> None:
+    """Not from the stream's end: others would run into it until then, and wait behind it for long."""
+    spent = (
+        b"content-type: text/event-stream\r\n"
+        b"x-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 5s\r\n"
+    )
+    async with serving([Send(stream_head(200, spent) + chunk(TOKEN)), Stall()]) as on:
+        health = on.route().targets[0].health
+        going = asyncio.create_task(answers(on, stream=True))
+        await until(lambda: health.held_until)
+        assert not health.usable(time.monotonic())
+        going.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going
+
+
+@looped
+async def test_the_deadline_counts_in_the_queue() -> None:
+    async with serving(GOOD) as on:
+        pool = on.route().targets[0].backend.pool
+        pool.queue_wait_s = 5.0
+        assert pool.enter()
+        began = time.monotonic()
+        error = await fails(on, within_s=0.3)
+        assert error.code is Code.TOTAL_TIMEOUT
+        assert time.monotonic() - began < 0.4
+        assert pool.queued == 0
+        pool.leave(None)
+
+
+HEDGED = """
+backends:
+  bad: {{provider: openai_compatible, base_url: "{bad}/v1", credential: {secret}}}
+  good: {{provider: openai_compatible, base_url: "{good}/v1", credential: {secret}}}
+models:
+  m:
+    targets: [{{use: bad/real-model}}, {{use: good/other-model, tier: 2}}]
+    hedging: {{enabled: true, after_s: 0.05, budget_ratio: 1}}
+    strategy: fastest
+    attempts: {attempts}
+"""
+
+
+@looped
+async def test_a_race_is_no_more_than_the_attempts_that_there_may_be() -> None:
+    slow = [Wait(0.3), *GOOD]
+    async with serving(slow, other=GOOD, config=HEDGED, attempts=1) as on:
+        await answers(on)
+        assert on.client.headers["x-gateway-model"] == "bad/real-model"
+        assert on.good.journal == []
+        assert len(on.record.attempts) == 1
+
+
+@looped
+async def test_who_loses_a_race_or_fails_is_expected_to_be_slow() -> None:
+    async with serving([Stall()], other=GOOD, config=HEDGED, attempts=3) as on:
+        slow, quick = on.route().targets
+        await answers(on)
+        now = time.monotonic()
+        assert slow.health.pulse.score(now, 0) > quick.health.pulse.score(now, 0) > 0
+    async with serving([Send(response(500))], config=HEDGED, attempts=1) as on:
+        await fails(on)
+        assert on.route().targets[0].health.pulse.score(time.monotonic(), 0) > 0.9

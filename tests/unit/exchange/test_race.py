@@ -130,3 +130,39 @@ async def test_a_fault_of_ours_is_raised_and_nothing_is_left_running() -> None:
         await race.ended(None)
     await race.end()
     assert ended.is_set()
+
+
+@looped
+async def test_who_is_let_go_before_it_has_begun_has_ended_all_the_same() -> None:
+    record = Record(None)
+    one, two = attempts(record, "one", "two")
+    race = Race(record)
+
+    async def answers() -> Failure | None:
+        race.won(one)
+        return None
+
+    async def never() -> Failure | None:
+        raise AssertionError("it was let go")
+
+    race.start(one, answers)
+    race.start(two, never)
+    assert await race.ended(None) == (one, None)
+    await race.end()
+    assert two.lost
+    assert two.ended_at >= two.started_at
+
+
+@looped
+async def test_whatever_runs_at_the_end_has_ended_with_the_reason() -> None:
+    record = Record(None)
+    (one,) = attempts(record, "one")
+    race = Race(record)
+
+    async def never() -> Failure | None:
+        raise AssertionError("it was cancelled")
+
+    race.start(one, never)
+    await race.end()
+    assert one.ended_at >= one.started_at
+    assert one.failure is Code.CLIENT_CLOSED

@@ -1,5 +1,7 @@
 """When a target is left alone, and how it comes back."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.config.schema import HealthCheck
@@ -7,7 +9,7 @@ from gateway.errors import Code
 from gateway.policy.circuit import Rule, State
 from gateway.policy.failures import Failure
 from gateway.policy.retries import Budget
-from gateway.runtime.health import BARE_HOLD_S, LAST_RESORT_S, Health, Standing
+from gateway.runtime.health import BARE_HOLD_S, LAST_RESORT_S, Health, Probe, Standing
 
 RULE = Rule(
     enabled=True,
@@ -38,7 +40,7 @@ def test_nothing_speaks_against_a_new_target() -> None:
     assert health.usable(T)
     assert health.wait_s(T) == 0.0
     assert not health.begun(T)
-    health.ended(T, probe=False)
+    health.ended(Probe.NONE)
     assert health.in_flight == 0
 
 
@@ -51,7 +53,7 @@ def test_failures_open_its_circuit_and_a_probe_closes_it() -> None:
     assert health.begun(now)
     assert not health.usable(now)
     health.succeeded(now)
-    health.ended(now, probe=True)
+    health.ended(Probe.OF_CIRCUIT)
     assert health.usable(now)
     assert health.well or health.wait_s(now) == 0.0
 
@@ -60,7 +62,7 @@ def test_a_probe_whose_client_leaves_is_given_back() -> None:
     health = broken(healthy())
     now = T + 5.1
     probe = health.begun(now)
-    health.ended(now, probe=probe)
+    health.ended(probe)
     assert health.usable(now)
 
 
@@ -70,7 +72,7 @@ def test_who_is_no_probe_gives_no_probe_back() -> None:
     broken(health)
     now = T + 5.1
     assert health.begun(now)
-    health.ended(now, probe=early)
+    health.ended(early)
     assert not health.usable(now)
 
 
@@ -116,7 +118,7 @@ def test_a_refused_credential_is_remembered_for_all_targets_of_its_backend() -> 
     assert not one.usable(now)
     assert not one.last_resort(now)
     other.succeeded(now)
-    other.ended(now, probe=True)
+    other.ended(Probe.OF_CREDENTIAL)
     assert one.usable(now)
 
 
@@ -172,7 +174,7 @@ def test_the_last_resort_is_seldom_when_its_circuit_is_open() -> None:
     assert probe
     assert not health.last_resort(T)
     health.failed(Failure(Code.UPSTREAM_ERROR), T)
-    health.ended(T, probe=probe)
+    health.ended(probe)
     assert not health.last_resort(T + LAST_RESORT_S / 2)
     assert health.last_resort(T + LAST_RESORT_S)
 
@@ -189,3 +191,41 @@ def test_what_is_on_hold_is_no_last_resort() -> None:
     health.hold(T, 5.0)
     assert not health.last_resort(T)
     assert health.repeatable(T)  # whoever was told to wait may come again then
+
+
+def test_one_that_comes_back_gets_a_growing_share() -> None:
+    drawn = [0.99]
+    slow = replace(RULE, slow_start_s=10.0)
+    health = broken(Health(Standing(Budget(0.2, 1.0)), slow, lambda: drawn[0]))
+    now = T + 6.1
+    probe = health.begun(now)
+    health.succeeded(now)
+    health.ended(probe)
+    for _ in range(3):  # looking does not make it well
+        assert health.wait_s(now) == 0.0
+        assert not health.usable(now)
+    drawn[0] = 0.05
+    assert health.usable(now)
+    drawn[0] = 0.5
+    assert not health.usable(now + 2)
+    assert health.usable(now + 6)
+    drawn[0] = 0.99
+    assert health.usable(now + 10.1)
+    assert health.well
+
+
+def test_what_may_be_asked_once_for_circuit_and_credential_is_two_probes() -> None:
+    """The end of one never gives the other back."""
+    standing = Standing(Budget(0.2, 1.0))
+    one, other = broken(healthy(standing)), healthy(standing)
+    now = T + 5.1
+    of_circuit = one.begun(now)
+    other.failed(Failure(Code.UPSTREAM_AUTH, 401), now)
+    later = now + 1.3
+    of_credential = other.begun(later)
+    assert of_circuit
+    assert of_credential
+    one.ended(of_circuit)
+    assert not other.usable(later)  # somebody still asks whether the credential is good
+    other.ended(of_credential)
+    assert other.usable(later)
