@@ -31,6 +31,8 @@ def measure(snapshot: Snapshot, metrics: Metrics, now: float) -> None:
             standing.refuses(now)
         )
         metrics.number("gateway_upstream_stale_total", name).value = pool.stale
+        if pool.name is not None:
+            metrics.number("gateway_dns_errors_total", name).value = pool.name.errors
     for target in _targets(snapshot):
         labels, health = (target.backend.name, target.model), target.health
         held_s = max(0.0, health.held_until - now)

@@ -11,6 +11,7 @@ from gateway.runtime.snapshot import Snapshot, compile
 from gateway.strain import Strain, most_memory
 from gateway.sweep import Sweep
 from gateway.telemetry.sink import Sink
+from gateway.upstream.names import Name
 from gateway.upstream.pool import Dial, Pool, tcp
 from gateway.upstream.proxy import Proxy, tunnel
 
@@ -57,18 +58,18 @@ class Runtime:
         return snapshot
 
     def _open(self, backend: schema.Backend, base_url: str, proxy: Proxy | None) -> Pool:
-        dial = self._dial(backend, base_url, proxy)
-        return Pool(dial, max_in_flight=backend.max_in_flight, sweep=self.sweep)
-
-    def _dial(self, backend: schema.Backend, base_url: str, proxy: Proxy | None) -> Dial:
         if backend.simulated is not None:
-            return self._dial_simulated(backend.simulated)
-        url = urlsplit(base_url)
-        host = url.hostname or ""
-        if url.scheme == "http":
-            return tcp(proxy.host, proxy.port, None) if proxy else tcp(host, url.port or 80, None)
-        context, port = self._context(backend.ca_file), url.port or 443
-        return tunnel(proxy, host, port, context) if proxy else tcp(host, port, context)
+            dial, name = self._dial_simulated(backend.simulated), None
+        else:
+            url = urlsplit(base_url)
+            host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+            name = Name(proxy.host, proxy.port) if proxy else Name(host, port)
+            context = self._context(backend.ca_file) if url.scheme == "https" else None
+            if proxy is not None and context is not None:
+                dial = tunnel(proxy, host, port, context, name)
+            else:
+                dial = tcp(name, context)
+        return Pool(dial, max_in_flight=backend.max_in_flight, sweep=self.sweep, name=name)
 
     def _context(self, ca_file: str | None) -> ssl.SSLContext:
         context = self._contexts.get(ca_file)

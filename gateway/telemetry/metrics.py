@@ -192,6 +192,9 @@ METRICS: Final[dict[str, Definition]] = {
     "gateway_price_table_age_seconds": Definition(
         "gauge", "How long ago the built-in prices were collected.", joined="max"
     ),
+    "gateway_dns_errors_total": Definition(
+        "counter", "Lookups of a backend's host name that failed.", ("backend",)
+    ),
     "gateway_upstream_stale_total": Definition(
         "counter", "Requests repeated because an idle connection had died.", ("backend",)
     ),

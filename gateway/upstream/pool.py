@@ -17,6 +17,7 @@ from typing import Final
 from gateway.errors import Code
 from gateway.sweep import Sweep
 from gateway.upstream.connection import Connection
+from gateway.upstream.names import Name
 from gateway.upstream.reply import Reply, UpstreamDown
 from gateway.wire.http import LAST_CHUNK, chunk
 
@@ -50,25 +51,41 @@ class WireRequest:
         self.chunked = chunked  # the body comes in parts of unknown length
 
 
-def tcp(host: str, port: int, context: ssl.SSLContext | None) -> Dial:
-    """Dials by name: each new connection resolves anew and tries the addresses in turn."""
+def tcp(name: Name, context: ssl.SSLContext | None) -> Dial:
+    """Dials the name's addresses in turn."""
+    host = name.host if context else None
 
     async def dial(factory: Callable[[], Connection]) -> object:
-        try:
-            return await asyncio.get_running_loop().create_connection(
-                factory, host, port, ssl=context, server_hostname=host if context else None
-            )
-        except ConnectionResetError as error:
-            if context is None:
+        loop = asyncio.get_running_loop()
+        failed = OSError("the name has no address")
+        for address in await name.addresses():
+            try:
+                return await loop.create_connection(
+                    factory, address, name.port, ssl=context, server_hostname=host
+                )
+            except ssl.SSLError:
                 raise
-            raise ssl.SSLError("hung up on within the handshake") from error
+            except ConnectionResetError as error:
+                if context is None:
+                    raise
+                raise ssl.SSLError("hung up on within the handshake") from error
+            except OSError as error:
+                name.failed(address)
+                failed = error
+            except asyncio.CancelledError:
+                name.failed(address)  # silent: another is tried first, the next time
+                raise
+        raise failed
 
     return dial
 
 
 class Pool:
-    def __init__(self, dial: Dial, *, max_in_flight: int, sweep: Sweep) -> None:
+    def __init__(
+        self, dial: Dial, *, max_in_flight: int, sweep: Sweep, name: Name | None = None
+    ) -> None:
         self._dial = dial
+        self.name = name  # that it dials by, if it does
         self._sweep = sweep
         self._idle: deque[Connection] = deque()
         self._queue: deque[asyncio.Future[None]] = deque()

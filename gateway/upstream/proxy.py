@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from gateway.upstream.connection import Connection
+from gateway.upstream.names import Name
 from gateway.upstream.pool import Dial
 
 MAX_HEAD: Final = 16 * 1024  # bytes of the proxy's answer to CONNECT
@@ -60,20 +61,20 @@ def _here(host: str) -> bool:
         return host == "localhost"
 
 
-def tunnel(proxy: Proxy, host: str, port: int, context: ssl.SSLContext) -> Dial:
-    """Dials the proxy by name and through it the backend. Raises OSError."""
-    name = f"[{host}]" if ":" in host else host
+def tunnel(proxy: Proxy, host: str, port: int, context: ssl.SSLContext, name: Name) -> Dial:
+    """Dials the proxy, whose name it is, and through it the backend. Raises OSError."""
+    there = f"[{host}]" if ":" in host else host
     request = b"CONNECT %b:%d HTTP/1.1\r\nhost: %b:%d\r\n%b\r\n" % (
-        name.encode(),
+        there.encode(),
         port,
-        name.encode(),
+        there.encode(),
         port,
         proxy.authorization,
     )
 
     async def dial(factory: Callable[[], Connection]) -> object:
         loop = asyncio.get_running_loop()
-        sock = await _connected(proxy)
+        sock = await _connected(name)
         try:
             await loop.sock_sendall(sock, request)
             _check(await _head(sock))
@@ -90,21 +91,22 @@ def tunnel(proxy: Proxy, host: str, port: int, context: ssl.SSLContext) -> Dial:
     return dial
 
 
-async def _connected(proxy: Proxy) -> socket.socket:
+async def _connected(name: Name) -> socket.socket:
     """A connection to one of the proxy's addresses, tried in turn."""
     loop = asyncio.get_running_loop()
     failed = OSError("the proxy has no address")
-    found = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
-    for family, kind, protocol, _, address in found:
-        sock = socket.socket(family, kind, protocol)
+    for address in await name.addresses():
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         sock.setblocking(False)
         try:
-            await loop.sock_connect(sock, address)
+            await loop.sock_connect(sock, (address, name.port))
         except OSError as error:
             sock.close()
+            name.failed(address)
             failed = error
         except BaseException:
             sock.close()
+            name.failed(address)
             raise
         else:
             return sock

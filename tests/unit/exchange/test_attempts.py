@@ -269,7 +269,7 @@ async def test_a_credential_that_stays_refused_is_asked_ever_less_often() -> Non
 
 @looped
 async def test_a_spent_limit_rests_from_the_head_on() -> None:
-    """Not from the stream's end: others would run into it until then, and wait behind it for long."""
+    """Not from the stream's end: others would run into it until then, and wait after it."""
     spent = (
         b"content-type: text/event-stream\r\n"
         b"x-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 5s\r\n"

@@ -11,6 +11,7 @@ from gateway.providers import discover
 from gateway.runtime.lasting import Lasting
 from gateway.runtime.snapshot import Route, Snapshot, compile, named
 from gateway.sweep import Sweep
+from gateway.upstream.names import Name
 from gateway.upstream.pool import Pool, tcp
 from gateway.upstream.proxy import Proxy
 from tests.unit.config.reading import read
@@ -45,7 +46,7 @@ def snapshot(text: str = CONFIG) -> Snapshot:
     config = read(text)
 
     def open(backend: schema.Backend, base_url: str, proxy: Proxy | None) -> Pool:
-        return Pool(tcp("127.0.0.1", 1, None), max_in_flight=1, sweep=Sweep())
+        return Pool(tcp(Name("127.0.0.1", 1), None), max_in_flight=1, sweep=Sweep())
 
     return compile(config, discover(), Lasting(open))
 

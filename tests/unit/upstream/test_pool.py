@@ -11,6 +11,7 @@ import pytest
 from gateway.errors import Code, GatewayError
 from gateway.sweep import Sweep
 from gateway.upstream.connection import Connection
+from gateway.upstream.names import Name
 from gateway.upstream.pool import MAX_QUEUED, Pool, Timeouts, WireRequest, tcp
 from gateway.upstream.reply import TAIL_S, Reply, UpstreamDown
 from tests.unit.upstream.far import HI, PATIENT, REQUEST, Far, looped, settled
@@ -319,7 +320,7 @@ async def test_a_connection_must_be_made_in_time(
 
 
 async def dialled(host: str, port: int, context: ssl.SSLContext | None = None) -> Code:
-    pool = Pool(tcp(host, port, context), max_in_flight=1, sweep=Sweep())
+    pool = Pool(tcp(Name(host, port), context), max_in_flight=1, sweep=Sweep())
     asking = pool.send(REQUEST, PATIENT, time.monotonic() + 5)
     return await code_of(asyncio.create_task(asking))
 

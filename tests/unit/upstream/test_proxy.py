@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import Code
 from gateway.sweep import Sweep
+from gateway.upstream.names import Name
 from gateway.upstream.pool import Pool, Timeouts, WireRequest
 from gateway.upstream.proxy import MAX_HEAD, Proxy, from_environment, parsed, tunnel
 from gateway.upstream.reply import UpstreamDown
@@ -117,7 +118,8 @@ async def proxied(
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     proxy = parsed(f"http://{credential}127.0.0.1:{server.sockets[0].getsockname()[1]}")
     context = ssl.create_default_context(cafile=TLS / "authority.pem")
-    pool = Pool(tunnel(proxy, "localhost", port, context), max_in_flight=2, sweep=Sweep())
+    name = Name(proxy.host, proxy.port)
+    pool = Pool(tunnel(proxy, "localhost", port, context, name), max_in_flight=2, sweep=Sweep())
     yield pool, handler
     pool.close()
     server.close()
