@@ -4,7 +4,6 @@ Source: platform.openai.com/docs/api-reference (chat, completions, embeddings, e
 Requests and answers are checked, never rebuilt: unknown fields ride along as they came.
 """
 
-import re
 from typing import Annotated, Final
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
 from gateway.chat.usage import read as read_usage
+from gateway.dialects import heads
 from gateway.dialects.base import MAX_SAID, BadAnswer, Said
 from gateway.errors import Code, GatewayError
 from gateway.wire import json
@@ -94,31 +94,11 @@ _READ: Final = frozenset(
     for head in (_ChatHead, _CompletionHead, _EmbeddingsHead)
     for name in head.__struct_fields__
 )
-_AT: Final = re.compile(r" - at `(key in )?\$\.?(.*)`$")
-_MISSING: Final = re.compile(r"^Object missing required field `(.+?)`")
-_JSON_CODES: Final = {
-    "syntax": Code.INVALID_JSON,
-    "shape": Code.INVALID_BODY,
-    "depth": Code.TOO_DEEP,
-    "duplicate": Code.DUPLICATE_KEY,
-    "number": Code.INVALID_VALUE,
-}
 
 
 def read_fields(body: bytes) -> json.Fields:
     """The shallow document. Raises GatewayError."""
-    try:
-        fields = json.read(body)
-    except json.JsonError as error:
-        raise GatewayError(_JSON_CODES[error.reason], str(error), param=error.key) from None
-    for key in fields:
-        # Go's encoding/json takes "Model" for "model": a backend would read what we did not.
-        if key not in _READ and key.casefold() in _READ:
-            meant = key.casefold()
-            raise GatewayError(
-                Code.INVALID_VALUE, f"{key!r} must be written {meant!r}", param=meant
-            )
-    return fields
+    return heads.fields(body, _READ)
 
 
 def read_request(operation: Operation, body: bytes) -> tuple[Head, json.Fields]:
@@ -127,24 +107,10 @@ def read_request(operation: Operation, body: bytes) -> tuple[Head, json.Fields]:
     try:
         head = _HEADS[operation].decode(body)
     except msgspec.ValidationError as error:
-        raise misfit(error) from None
+        raise heads.misfit(error) from None
     if head.stream and operation is Operation.EMBEDDINGS:
         raise GatewayError(Code.INVALID_VALUE, "stream: embeddings come whole", param="stream")
     return head, fields
-
-
-def misfit(error: msgspec.ValidationError) -> GatewayError:
-    """msgspec's words, in the API's: which field, and what would be right."""
-    words = str(error)
-    at = _AT.search(words)
-    path = at.group(2).replace("[...]", "") if at else ""
-    words = _AT.sub("", words)
-    missing = _MISSING.match(words)
-    if missing:
-        param = f"{path}.{missing.group(1)}" if path else missing.group(1)
-        return GatewayError(Code.MISSING_VALUE, f"{param} is required", param=param)
-    plain = words.replace("`", "").replace("Expected", "expected").replace(" | null", "")
-    return GatewayError(Code.INVALID_VALUE, f"{path or 'the body'}: {plain}", param=path or None)
 
 
 # ---- answers

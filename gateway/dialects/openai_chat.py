@@ -18,7 +18,7 @@ from gateway.chat.document import ROLES, Document, text_of
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
 from gateway.chat.usage import of as usage_of
-from gateway.dialects import openai
+from gateway.dialects import heads, openai
 from gateway.dialects.base import BadAnswer, ClientDialect, Head, Losses, Said, UpstreamDialect
 from gateway.dialects.openai_chat_stream import Reader, Writer, said, signed
 from gateway.dialects.openai_stream import Watch
@@ -331,7 +331,7 @@ class Client:
         try:
             request = msgspec.convert(document, _Request)
         except msgspec.ValidationError as error:
-            raise openai.misfit(error) from None
+            raise heads.misfit(error) from None
         gone = {name for name in ("functions", "function_call") if document.get(name) is not None}
         for name in sorted(gone):
             losses.cannot(name, _OLD)
