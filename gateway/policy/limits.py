@@ -25,6 +25,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False, array_like=True):
     keep_s: float  # how long the level matters once it is left alone; 0: until it is empty
     leased: bool = True  # what is not spent comes back when the exchange ends, or its worker dies
     shadow: bool = False  # tells only what it would refuse
+    money: bool = False  # a budget's: other rules hold while the store is away
 
 
 class Level(msgspec.Struct, frozen=True, gc=False):

@@ -34,8 +34,10 @@ class Ledger(Protocol):
         """
         ...
 
-    async def renew(self, leases: Sequence[str]) -> None:
-        """Exchanges that are still under way; to be said more often than LEASE_S."""
+    async def renew(self, leases: Sequence[str]) -> int:
+        """Exchanges that are still under way; to be said more often than LEASE_S, without any too.
+        How many processes share the store.
+        """
         ...
 
 

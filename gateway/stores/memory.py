@@ -134,13 +134,14 @@ class MemoryStore:
                     level = self._level(claim, now)
                     level.units = max(0.0, level.units + difference)
 
-    async def renew(self, leases: Sequence[str]) -> None:
+    async def renew(self, leases: Sequence[str]) -> int:
         until = self._clock() + LEASE_S
         for lease in leases:
             known = self._leases.get(lease)
             if known is not None:
                 known.until = until
                 self._leases.move_to_end(lease)
+        return 1
 
     def in_use(self, key: str) -> float:
         """The units in use now."""

@@ -1,0 +1,158 @@
+"""The shared store, over a real server: what it remembers, and what odd things there do."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.policy.limits import Claim
+from gateway.stores.address import parsed
+from gateway.stores.base import LEASE_S, StoreError
+from gateway.stores.redis import RedisStore, slot
+from tests.stores.valkey import Server, serving
+from tests.vendors.looped import looped
+
+
+class Clock:
+    now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+SLOT = Claim("slots", 1, 1, 0, 0)
+TOKENS = Claim("tenant/ä b/tokens", 60, 100, 1, 0)
+
+
+async def answering(redis: RedisStore) -> None:
+    """A first connection may take longer than a call may."""
+    while True:
+        try:
+            await redis.get(b"")
+        except StoreError:
+            await asyncio.sleep(0.01)
+        else:
+            return
+
+
+@asynccontextmanager
+async def store(*more: str) -> AsyncGenerator[tuple[RedisStore, Server, Clock]]:
+    with serving(*more) as server:
+        clock = Clock()
+        redis = RedisStore(parsed(server.url), clock=clock)
+        try:
+            await answering(redis)
+            yield redis, server, clock
+        finally:
+            await redis.aclose()
+
+
+@looped
+async def test_many_at_once_take_exactly_what_there_is() -> None:
+    async with store() as (redis, server, _):
+        other = RedisStore(parsed(server.url))
+        await answering(other)
+        claim = Claim("requests", 1, 100, 0, 0, leased=False)
+        verdicts = await asyncio.gather(
+            *[(redis, other)[number % 2].claim(f"{number}", [claim]) for number in range(400)]
+        )
+        await other.aclose()
+        assert sum(verdict.granted for verdict in verdicts) == 100
+
+
+@looped
+async def test_a_refusal_changes_nothing_there() -> None:
+    async with store() as (redis, server, _):
+        assert (await redis.claim("a", [TOKENS])).granted
+        before = server.asked("GET", "gw1{limits}:level:" + TOKENS.key)
+        assert not (await redis.claim("b", [SLOT, TOKENS])).granted
+        assert server.asked("GET", "gw1{limits}:level:" + TOKENS.key) == before
+        assert server.asked("EXISTS", "gw1{limits}:level:slots") == b":0\r\n"
+
+
+@looped
+async def test_all_is_gone_once_all_is_settled() -> None:
+    async with store() as (redis, server, _):
+        await redis.claim("a", [SLOT, TOKENS])
+        await redis.settle("a", [SLOT, TOKENS], [0, 30])
+        await redis.settle("a", [SLOT, TOKENS], [0, 30])
+        assert (await redis.claim("b", [Claim(TOKENS.key, 70, 100, 1, 0)])).granted
+        await redis.settle("b", [TOKENS], [0])
+        await redis.settle("never claimed", [SLOT], [0])
+        assert server.asked("ZCARD", "gw1{limits}:leases") == b":0\r\n"
+        assert server.asked("HLEN", "gw1{limits}:held") == b":0\r\n"
+
+
+@looped
+async def test_leases_of_a_dead_worker_return_within_the_lease() -> None:
+    async with store() as (redis, _, clock):
+        await redis.claim("dead", [SLOT, TOKENS])
+        clock.now += LEASE_S - 1
+        assert not (await redis.claim("b", [SLOT])).granted
+        clock.now += 2
+        assert (await redis.claim("c", [SLOT])).granted
+
+
+@looped
+async def test_who_says_it_shares_the_store_is_counted() -> None:
+    async with store() as (redis, server, clock):
+        other = RedisStore(parsed(server.url), clock=clock)
+        assert await redis.renew([]) == 1
+        assert await other.renew(["nobody's"]) == 2
+        clock.now += LEASE_S + 1
+        assert await redis.renew([]) == 1
+        await other.aclose()
+
+
+@looped
+async def test_odd_values_at_our_keys_lock_nobody_out() -> None:
+    async with store() as (redis, server, _):
+        server.asked("LPUSH", "gw1{limits}:level:slots", "x")
+        server.asked("SET", "gw1{limits}:level:" + TOKENS.key, "\0garbage")
+        server.asked("SET", "gw1{limits}:leases", "x")
+        for number in range(2):
+            assert (await redis.claim(str(number), [SLOT, TOKENS])).granted
+            await redis.settle(str(number), [SLOT, TOKENS], [0, 10])
+
+
+@looped
+async def test_a_full_server_is_an_error_with_its_own_word() -> None:
+    async with store("--maxmemory", "1", "--maxmemory-policy", "noeviction") as (redis, _, _):
+        with pytest.raises(StoreError) as error:
+            await redis.put(b"k", b"v", 10)
+        assert error.value.kind == "oom"
+        with pytest.raises(StoreError) as error:
+            await redis.claim("a", [SLOT])
+        assert error.value.kind == "oom"
+
+
+@looped
+async def test_values_are_kept_purged_and_forgotten() -> None:
+    async with store() as (redis, _, _):
+        for key in (b"t1/m/a", b"t1/n/b", b"t2/m/c", b"t1[m]d"):
+            await redis.put(key, b"v" * 1000, 10)
+        assert await redis.get(b"t1/m/a") == b"v" * 1000
+        assert await redis.purge(b"t1/*") == 2
+        assert await redis.purge(b"t1[m]*") == 1
+        await redis.delete(b"t2/m/c")
+        assert await redis.get(b"t2/m/c") is None
+        await redis.put(b"short", b"v", 0.001)
+        await asyncio.sleep(0.02)
+        assert await redis.get(b"short") is None
+
+
+@looped
+async def test_one_is_at_work_on_a_key() -> None:
+    async with store() as (redis, _, _):
+        assert await redis.hold(b"k", b"a", 5)
+        assert not await redis.hold(b"k", b"b", 5)
+        await redis.release(b"k", b"b")
+        assert not await redis.hold(b"k", b"b", 5)
+        await redis.release(b"k", b"a")
+        assert await redis.hold(b"k", b"b", 5)
+
+
+def test_slots_are_those_of_the_cluster_specification() -> None:
+    assert slot(b"123456789") == 0x31C3
+    assert slot(b"a{user1000}b") == slot(b"user1000")
