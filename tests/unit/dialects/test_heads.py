@@ -48,7 +48,7 @@ def test_values_stay_as_they_lay() -> None:
     [
         (b"{}", Code.MISSING_VALUE, "model"),
         (b'{"model":1}', Code.INVALID_VALUE, "model"),
-        (b'{"model":"m","tools":[{}]}', Code.MISSING_VALUE, "tools.name"),
+        (b'{"model":"m","tools":[{}]}', Code.MISSING_VALUE, "tools[0].name"),
     ],
 )
 def test_the_field_at_fault_is_named(body: bytes, code: Code, param: str) -> None:
@@ -56,5 +56,4 @@ def test_the_field_at_fault_is_named(body: bytes, code: Code, param: str) -> Non
         msgspec.json.decode(body, type=_Head)
     error = heads.misfit(unfit.value)
     assert error.code is code
-    assert error.param is not None
-    assert error.param.replace("[]", "") == param
+    assert error.param == param
