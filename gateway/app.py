@@ -22,6 +22,7 @@ from gateway.config.schema import Address, Config, Simulated
 from gateway.exchange.pipeline import Gateway
 from gateway.providers import discover
 from gateway.runtime.checks import Checks
+from gateway.runtime.keywatch import KeyWatch
 from gateway.runtime.measures import measure
 from gateway.runtime.reload import Reloader
 from gateway.runtime.state import Runtime
@@ -81,6 +82,7 @@ class App:
         self._metrics = Metrics()
         self._runtime = Runtime(discover(), Sink(self._metrics, log), dial_simulated)
         self._reloader = Reloader(self._runtime, path, parse)
+        self._keys = KeyWatch(self._runtime)
         self._listening = Listening(ClientDoor(self._runtime, Gateway(self._runtime)))
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -88,6 +90,7 @@ class App:
     async def run(self, ready: Callable[[Ready], None]) -> None:
         """Serves until told to stop. Raises ConfigError, OSError before it is ready."""
         config = self._reloader.first()
+        self._keys.first(config.keys_file.path)
         _follow(self._listening, config)
         self._runtime.followers.append(partial(_follow, self._listening))
         loop = asyncio.get_running_loop()
@@ -102,6 +105,7 @@ class App:
             self._signals(loop)
             watching = [
                 loop.create_task(self._reloader.watch()),
+                loop.create_task(self._keys.watch()),
                 loop.create_task(self._runtime.strain.watch()),
                 loop.create_task(Checks(self._runtime).watch()),
             ]

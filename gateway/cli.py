@@ -1,4 +1,4 @@
-"""The command line: serve, check, explain, schema, simulate."""
+"""The command line: serve, check, explain, keys, schema, simulate."""
 
 import argparse
 import asyncio
@@ -17,6 +17,8 @@ import uvloop
 
 import gateway
 from gateway import app, supervisor
+from gateway.commands import keys
+from gateway.commands.keys import NotDone
 from gateway.config import describe, load
 from gateway.config.load import ConfigError
 from gateway.config.schema import Config, Simulated
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return EX_CONFIG
-    except OSError as error:
+    except (OSError, NotDone) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
 
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--draw", type=float, default=0.5, help="the dice, from 0 up to 1")
     explain.add_argument("--header", action="append", default=[], metavar="NAME: VALUE")
     explain.set_defaults(command=_explain)
+
+    keys.add(commands)
 
     schema = commands.add_parser("schema", help="print the config file's JSON Schema")
     schema.set_defaults(command=_schema)

@@ -45,6 +45,8 @@ class Code(StrEnum):
     TOO_DEEP = "too_deep"
     INVALID_API_KEY = "invalid_api_key"
     MODEL_NOT_ALLOWED = "model_not_allowed"
+    OPERATION_NOT_ALLOWED = "operation_not_allowed"
+    PARAM_LIMIT = "param_limit"
     MODEL_NOT_FOUND = "model_not_found"
     OPERATION_NOT_SUPPORTED = "operation_not_supported"
     UNTRANSLATABLE = "untranslatable"
@@ -159,6 +161,18 @@ SITUATIONS: Final[dict[Code, Situation]] = {
         "permission_error",
         Origin.POLICY,
         "The key is good, but not for this model. `keys.models` in the config says for which.",
+    ),
+    Code.OPERATION_NOT_ALLOWED: Situation(
+        403,
+        "permission_error",
+        Origin.POLICY,
+        "The key is good, but not for this endpoint. `keys.operations` says for which.",
+    ),
+    Code.PARAM_LIMIT: Situation(
+        400,
+        _INVALID,
+        Origin.POLICY,
+        "The request asks for more than the key may at once: `keys.caps`. `param` names it.",
     ),
     Code.MODEL_NOT_FOUND: _caller(404, "No model has this name. `GET /v1/models` lists them."),
     Code.OPERATION_NOT_SUPPORTED: _caller(

@@ -26,6 +26,8 @@ _CHAPTERS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (written.Tenant, "tenants.NAME"),
     (schema.Budget, "budget"),
     (written.Key, "keys"),
+    (schema.Caps, "caps"),
+    (schema.KeysFile, "keys_file"),
     (schema.Limits, "limits"),
     (written.Backend, "backends.NAME"),
     (schema.HealthCheck, "health_check"),

@@ -35,6 +35,7 @@ def config(
         on_store_error=file.on_store_error,
         tenants=_tenants(file, keys),
         keys=keys,
+        keys_file=file.keys_file,
         backends=found_backends,
         models=models.resolved(file, found_backends, findings),
         attempts=file.attempts,
@@ -51,7 +52,8 @@ def config(
 
 def _check_doors(file: written.File, findings: Findings) -> None:
     callers, keeper = file.server.listen, file.admin.listen
-    if not callers.loopback and not findings.given(("keys", 0)):
+    known = findings.given(("keys", 0)) or bool(file.keys_file.path)
+    if not callers.loopback and not known:
         message = (
             "without keys, callers are anonymous and the gateway listens on loopback only; "
             "add keys or listen on 127.0.0.1"
@@ -59,11 +61,13 @@ def _check_doors(file: written.File, findings: Findings) -> None:
         findings.blame_at(("server", "listen"), message)
     if callers == keeper and callers.port:
         findings.blame_at(("admin", "listen"), "is the same address as server.listen")
-    token = file.admin.token
-    if token:
-        fault = _presented_fault(token)
+    for path, secret in (
+        (("admin", "token"), file.admin.token),
+        (("keys_file", "secret"), file.keys_file.secret),
+    ):
+        fault = _presented_fault(secret) if secret else None
         if fault:
-            findings.blame_at(("admin", "token"), fault)
+            findings.blame_at(path, fault)
 
 
 def _check_store(file: written.File, findings: Findings) -> None:
@@ -111,6 +115,8 @@ def _keys(findings: Findings) -> tuple[schema.Key, ...]:
                     tenant=key.tenant,
                     digest=digest,
                     models=key.models,
+                    operations=key.operations,
+                    caps=key.caps,
                     limits=key.limits,
                 )
             )

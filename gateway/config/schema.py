@@ -231,6 +231,39 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
 
 
+class Caps(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request of a key may ask for at most."""
+
+    n: Annotated[Count | None, Meta(description="Choices, such as `n` or `best_of`.")] = None
+    max_tokens: Annotated[
+        Count | None,
+        Meta(description="`max_tokens` and its like, where the request says it."),
+    ] = None
+    messages: Annotated[
+        Count | None, Meta(description="Messages, or items of the input or prompt.")
+    ] = None
+    body_bytes: Annotated[Count | None, Meta(description="Size of the request's body.")] = None
+
+
+class KeysFile(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys kept in a file of their own: made and revoked while the gateway runs."""
+
+    path: Annotated[
+        str,
+        Meta(
+            description="The file of digests that `gateway keys` and the admin API write; a change "
+            "is in effect within a second. Empty: there is none."
+        ),
+    ] = ""
+    secret: Annotated[
+        Secret,
+        Meta(
+            description="What the file's digests are keyed with (HMAC), 16 characters or more, so "
+            "that the file alone is of no use. Keys made with another secret are unknown."
+        ),
+    ] = Secret("")
+
+
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual key. The clear key is not kept."""
 
@@ -238,6 +271,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     digest: bytes  # SHA-256 of what the client presents, 32 bytes
     models: tuple[str, ...] = ("*",)  # names; a last "*" stands for any rest
+    operations: tuple[Operation, ...] | None = None  # None: all
+    caps: Caps = Caps()
     limits: Limits = Limits()
 
 
@@ -524,6 +559,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     on_store_error: OnStoreError = OnStoreError()
     tenants: Mapping[str, Tenant] = {}  # those that only a key names included
     keys: tuple[Key, ...] = ()
+    keys_file: KeysFile = KeysFile()
     backends: Mapping[str, Backend]
     models: Mapping[str, Model]
     attempts: Attempts = Attempts()

@@ -15,11 +15,13 @@ from gateway.config.schema import (
     Attempts,
     Budget,
     Cache,
+    Caps,
     Circuit,
     Continuation,
     Count,
     HealthCheck,
     Hedging,
+    KeysFile,
     Limits,
     Logging,
     OnStoreError,
@@ -64,6 +66,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Name, ...],
         Meta(description="Names that may be asked for; a last `*` stands for any rest."),
     ] = ("*",)
+    operations: Annotated[
+        tuple[Operation, ...] | None,
+        Meta(description="Endpoints that may be used; if not given, all."),
+    ] = None
+    caps: Annotated[Caps, Meta(description="What one request may ask for at most.")] = Caps()
     limits: Annotated[Limits, Meta(description="Limits of this key.")] = Limits()
 
 
@@ -301,6 +308,9 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
             "and the gateway listens on loopback only."
         ),
     ] = ()
+    keys_file: Annotated[
+        KeysFile, Meta(description="Keys that are made and revoked while the gateway runs.")
+    ] = KeysFile()
     backends: Annotated[
         Annotated[Mapping[Name, Backend], Meta(min_length=1)],
         Meta(description="The places that requests are sent to, by name; one or more."),

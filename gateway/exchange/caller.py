@@ -5,9 +5,11 @@ from typing import Final
 
 import msgspec
 
+from gateway.chat.operation import Operation
 from gateway.errors import Code, GatewayError
-from gateway.policy import access
+from gateway.policy import access, caps
 from gateway.runtime.snapshot import Route, Snapshot
+from gateway.wire import json
 from gateway.wire.http import RequestHead, printable
 
 _LABEL: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -36,6 +38,19 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
         headers = self.head.headers
         said = headers.get(_SDK_TIMEOUTS[0]) or headers.get(_SDK_TIMEOUTS[1])
         return self.timeout_s if said is None else min(self.timeout_s, _sdk_timeout(said))
+
+    def permit(self, operation: Operation) -> None:
+        """Before the body is read. Raises GatewayError."""
+        key, length = self.key, self.head.length
+        if not key.may_do(operation):
+            raise GatewayError(Code.OPERATION_NOT_ALLOWED, "this key may not use that endpoint")
+        if key.caps is not None and length is not None:
+            caps.check_size(key.caps, length)
+
+    def cap(self, fields: json.Fields) -> None:
+        """Raises GatewayError for a request that asks for more than the key may."""
+        if self.key.caps is not None:
+            caps.check(self.key.caps, fields)
 
     def session(self, route: Route) -> bytes | None:
         """The session's id, for routes that keep sessions together."""

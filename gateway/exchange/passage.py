@@ -101,6 +101,7 @@ class Passage:
             await self._upload(body)
         elif body and _is_json(self._content_type):
             fields = read_fields(body)
+            self._caller.cap(fields)
 
             def changed(target: Target) -> WireRequest:
                 body = json.write({**fields, "model": target.model_json})

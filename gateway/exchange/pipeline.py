@@ -45,6 +45,7 @@ class Gateway:
         record = self._begin(caller, operation)
         try:
             head, fields = openai.read_request(operation, body)
+            caller.cap(fields)
             route = caller.route(head.model)
             record.model = route.model
             if head.stream:

@@ -5,11 +5,16 @@ the digest, so neither timing nor an error can tell one wrong key from another.
 """
 
 import hashlib
+import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.config.schema import Caps
 from gateway.errors import Code, GatewayError
+
+NO_CAPS: Final = Caps()
+_NO_DIGEST: Final = bytes(32)  # of nothing: looking it up takes as long as any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +23,52 @@ class VirtualKey:
     tenant: str
     exact: frozenset[str]  # models it may use
     prefixes: tuple[str, ...]  # and the beginnings of further ones
+    operations: frozenset[str] | None = None  # endpoints it may use; None: all
+    caps: Caps | None = None  # None: one request may ask for anything
+
+    def may_do(self, operation: str) -> bool:
+        return self.operations is None or operation in self.operations
 
     def may_use(self, model: str) -> bool:
         return model in self.exact or model.startswith(self.prefixes)
 
 
-def virtual_key(name: str, tenant: str, models: tuple[str, ...]) -> VirtualKey:
+def virtual_key(
+    name: str,
+    tenant: str,
+    models: tuple[str, ...],
+    operations: tuple[str, ...] | None = None,
+    caps: Caps = NO_CAPS,
+) -> VirtualKey:
     """models: names, or beginnings that end in *."""
     prefixes = tuple(model[:-1] for model in models if model.endswith("*"))
-    return VirtualKey(name, tenant, frozenset(models), prefixes)
+    allowed = None if operations is None else frozenset(operations)
+    kept = None if caps == NO_CAPS else caps
+    return VirtualKey(name, tenant, frozenset(models), prefixes, allowed, kept)
 
 
 ANONYMOUS: Final = virtual_key("anonymous", "anonymous", ("*",))
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """All keys that are good at the moment."""
+
+    by_digest: Mapping[bytes, VirtualKey] = field(repr=False)  # SHA-256, or HMAC of that
+    secret: bytes = field(default=b"", repr=False)  # what keyed digests are keyed with
+    anonymous: bool = False  # nobody has given any keys: everybody may come in
+
+    def find(self, digest: bytes) -> VirtualKey | None:
+        """Both ways are looked at, whatever the first one says."""
+        plain = self.by_digest.get(digest)
+        if not self.secret:
+            return plain
+        return self.by_digest.get(keyed(self.secret, digest)) or plain
+
+
+def keyed(secret: bytes, digest: bytes) -> bytes:
+    """A key's digest as a file may keep it that others might read."""
+    return hmac.digest(secret, digest, "sha256")
 
 
 def presented(authorization: bytes | None, api_key: bytes | None) -> bytes | None:
@@ -45,11 +84,11 @@ def presented(authorization: bytes | None, api_key: bytes | None) -> bytes | Non
     return hashlib.sha256(key).digest() if key else None
 
 
-def identify(digest: bytes | None, keys: Mapping[bytes, VirtualKey]) -> VirtualKey:
+def identify(digest: bytes | None, keys: Keyring) -> VirtualKey:
     """Without any keys configured, everybody is anonymous. Raises GatewayError."""
-    if not keys:
+    if keys.anonymous:
         return ANONYMOUS
-    key = None if digest is None else keys.get(digest)
+    key = keys.find(_NO_DIGEST if digest is None else digest)
     if key is None:
         raise unauthenticated()
     return key

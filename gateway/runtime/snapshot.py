@@ -17,7 +17,7 @@ import gateway
 from gateway.chat.operation import Operation
 from gateway.config import schema
 from gateway.policy import pricing
-from gateway.policy.access import VirtualKey, virtual_key
+from gateway.policy.access import Keyring, virtual_key
 from gateway.policy.failures import Cause
 from gateway.policy.routing import resolve
 from gateway.providers.base import Provider
@@ -113,7 +113,7 @@ class Shadow:
 class Snapshot:
     hash: str
     config: schema.Config = field(repr=False)
-    keys: Mapping[bytes, VirtualKey] = field(repr=False)  # by digest
+    keys: Keyring = field(repr=False)
     backends: Mapping[str, Backend]
     routes: Mapping[str, Route]
     wildcards: tuple[tuple[str, Route], ...]  # longest beginning first
@@ -138,12 +138,21 @@ def compile(config: schema.Config, providers: Mapping[str, Provider], lasting: L
     return Snapshot(
         hash=config.hash,
         config=config,
-        keys={key.digest: virtual_key(key.name, key.tenant, key.models) for key in config.keys},
+        keys=_keyring(config),
         backends=backends,
         routes={name: route for name, route in routes.items() if route.beginning is None},
         wildcards=tuple(sorted(wildcards, key=lambda pair: -len(pair[0]))),
         since=int(time.time()),
     )
+
+
+def _keyring(config: schema.Config) -> Keyring:
+    keys = {
+        key.digest: virtual_key(key.name, key.tenant, key.models, key.operations, key.caps)
+        for key in config.keys
+    }
+    kept = config.keys_file
+    return Keyring(keys, kept.secret.reveal().encode(), anonymous=not (keys or kept.path))
 
 
 def _backend(

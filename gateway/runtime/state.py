@@ -4,6 +4,8 @@ import ssl
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+import msgspec
+
 from gateway.config import schema
 from gateway.providers.base import Provider
 from gateway.runtime.lasting import Lasting
@@ -14,6 +16,19 @@ from gateway.telemetry.sink import Sink
 from gateway.upstream.names import Name
 from gateway.upstream.pool import Dial, Pool, tcp
 from gateway.upstream.proxy import Proxy, tunnel
+
+
+def with_minted(config: schema.Config, minted: tuple[schema.Key, ...]) -> schema.Config:
+    """The config as if its file had these keys, too. A name that it has itself is its own."""
+    own = {key.name for key in config.keys}
+    more = tuple(key for key in minted if key.name not in own)
+    if not more:
+        return config
+    tenants = {key.tenant: schema.Tenant(name=key.tenant) for key in more}
+    return msgspec.structs.replace(
+        config, keys=(*config.keys, *more), tenants={**tenants, **config.tenants}
+    )
+
 
 DialSimulated = Callable[[schema.Simulated], Dial]
 
@@ -34,6 +49,8 @@ class Runtime:
         self._lasting = Lasting(self._open)
         self._contexts: dict[str | None, ssl.SSLContext] = {}
         self._snapshot: Snapshot | None = None
+        self._config: schema.Config | None = None  # as the file has it
+        self._minted: tuple[schema.Key, ...] = ()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -47,15 +64,21 @@ class Runtime:
         Raises OSError when a backend's ca_file cannot be read: then nothing has changed.
         """
         lasting = self._lasting.next()
-        snapshot = compile(config, self.providers, lasting)
+        snapshot = compile(with_minted(config, self._minted), self.providers, lasting)
         lasting.settle(config)
-        self._lasting, self._snapshot = lasting, snapshot
+        self._lasting, self._snapshot, self._config = lasting, snapshot, config
         shed = config.server.shed
         self.strain.max_lag_s = shed.loop_lag_s
         self.strain.max_memory_bytes = shed.memory_bytes or most_memory()
         for follow in self.followers:
             follow(config)
         return snapshot
+
+    def mint(self, keys: tuple[schema.Key, ...]) -> None:
+        """Further keys than the config's, instead of those so far."""
+        self._minted = keys
+        if self._config is not None:
+            self.swap(self._config)
 
     def _open(self, backend: schema.Backend, base_url: str, proxy: Proxy | None) -> Pool:
         if backend.simulated is not None:

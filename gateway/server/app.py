@@ -78,6 +78,7 @@ class ClientDoor:
         caller = identify(head, self._runtime.snapshot)
         if row.operation is Operation.MODELS:
             return _Models(self._runtime, caller, head)
+        caller.permit(row.operation)
         return _Exchange(self._runtime, self._gateway, caller, row.operation, head, row.prefix)
 
     def _shed(self, reason: str) -> GatewayError:
@@ -142,6 +143,9 @@ class _Exchange:
         # Documents are read whole; anything else, an upload, streams through.
         self.buffered = not kind or kind.lower().startswith(b"application/json") or head.length == 0
         self.max_body_bytes = server.max_body_bytes if self.buffered else server.max_upload_bytes
+        caps = caller.key.caps
+        if caps is not None and caps.body_bytes is not None:
+            self.max_body_bytes = min(self.max_body_bytes, caps.body_bytes)
 
     @property
     def current(self) -> bool:

@@ -214,6 +214,8 @@ METRICS: Final[dict[str, Definition]] = {
     "gateway_config_reloads_total": Definition(
         "counter", "Changes of the config file seen.", ("result",)
     ),
+    "gateway_keys": Definition("gauge", "Keys of the keys file that are good.", joined="max"),
+    "gateway_keys_reloads_total": Definition("counter", "Changes of the keys file.", ("result",)),
     "gateway_log_dropped_total": Definition("counter", "Log lines lost because nobody took them."),
     "gateway_event_loop_lag_seconds": Definition(
         "gauge", "How late the event loop last woke.", joined="max"

@@ -7,12 +7,20 @@ import pytest
 
 from gateway.dialects.openai import error_body
 from gateway.errors import Code, GatewayError
-from gateway.policy.access import ANONYMOUS, identify, presented, unauthenticated, virtual_key
+from gateway.policy.access import (
+    ANONYMOUS,
+    Keyring,
+    identify,
+    keyed,
+    presented,
+    unauthenticated,
+    virtual_key,
+)
 
 KEY = b"sk-team-search-0123456789"
 DIGEST = hashlib.sha256(KEY).digest()
 SEARCH = virtual_key("search-prod", "search", ("fast", "smart*"))
-KEYS = {DIGEST: SEARCH}
+KEYS = Keyring({DIGEST: SEARCH})
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,7 @@ def test_all_wrong_keys_are_told_alike(authorization: bytes) -> None:
 
 def test_without_keys_everybody_is_anonymous() -> None:
     for digest in (None, DIGEST, presented(b"Basic x", None), presented(b"Bearer ", b"x")):
-        assert identify(digest, {}) is ANONYMOUS
+        assert identify(digest, Keyring({}, anonymous=True)) is ANONYMOUS
     assert ANONYMOUS.may_use("anything")
 
 
@@ -109,3 +117,33 @@ def test_a_key_without_models_may_use_none() -> None:
 
 def test_a_key_does_not_hold_what_was_presented() -> None:
     assert KEY.decode() not in repr(KEYS)
+
+
+def test_no_keys_at_all_let_nobody_in_unless_that_is_meant() -> None:
+    with pytest.raises(GatewayError):
+        identify(DIGEST, Keyring({}))
+
+
+def test_a_keyed_digest_is_found_with_its_secret_only() -> None:
+    ring = {keyed(b"secret-secret-secret", DIGEST): SEARCH}
+    assert identify(DIGEST, Keyring(ring, b"secret-secret-secret")) is SEARCH
+    for other in (Keyring(ring), Keyring(ring, b"another-secret-another")):
+        with pytest.raises(GatewayError):
+            identify(DIGEST, other)
+
+
+def test_plain_digests_count_beside_keyed_ones() -> None:
+    assert identify(DIGEST, Keyring({DIGEST: SEARCH}, b"secret-secret-secret")) is SEARCH
+
+
+def test_a_keyed_digest_is_no_key_itself() -> None:
+    """Whoever reads the file cannot present what stands there."""
+    stored = keyed(b"secret-secret-secret", DIGEST)
+    with pytest.raises(GatewayError):
+        identify(presented(b"Bearer " + stored.hex().encode(), None), Keyring({stored: SEARCH}))
+
+
+def test_a_key_does_what_it_may() -> None:
+    assert SEARCH.may_do("chat")
+    chat = virtual_key("k", "t", ("*",), ("chat",))
+    assert (chat.may_do("chat"), chat.may_do("images")) == (True, False)

@@ -121,9 +121,9 @@ def test_a_backend_offers_the_operations_that_it_has() -> None:
 
 
 def test_keys_are_found_by_digest_alone() -> None:
-    (digest,) = snapshot().keys
+    (digest,) = snapshot().keys.by_digest
     assert digest == hashlib.sha256(KEY.encode()).digest()
-    key = snapshot().keys[digest]
+    key = snapshot().keys.by_digest[digest]
     assert (key.name, key.tenant) == ("app", "search")
     assert key.may_use("lab/anything")
     assert not key.may_use("smart")
@@ -138,6 +138,7 @@ def test_a_backends_errors_must_not_show_its_credential_or_its_address() -> None
 def test_no_secret_is_in_what_prints(spelling: object) -> None:
     assert callable(spelling)
     one = snapshot()
-    for value in (one, one.backends["up"], one.routes["fast"], one.config, *one.keys.values()):
+    keys = one.keys.by_digest.values()
+    for value in (one, one.backends["up"], one.routes["fast"], one.config, one.keys, *keys):
         assert SECRET not in spelling(value)
         assert KEY not in spelling(value)
