@@ -36,11 +36,19 @@ TOKEN: Final = event(chat_chunk({"content": "token"}))
 LABELS: Final = itertools.count()
 
 BACKENDS: Final = """
+  again:
+    provider: openai_compatible
+    base_url: "{bad}/v1"
+    attempts: {retry_budget_ratio: 1, retry_budget_per_s: 1}
   full: {provider: openai_compatible, base_url: "http://127.0.0.1:%d/v1"}
   mute: {provider: openai_compatible, base_url: "https://127.0.0.1:%d/v1"}
   tight: {provider: openai_compatible, base_url: "{bad}/v1", max_in_flight: 1}
 """
 MODELS: Final = """
+  again: {targets: [{use: again/real-model}], attempts: {backoff_base_s: 8}}
+  raced:
+    targets: [{use: bad/real-model}, {use: again/real-model, tier: 2}]
+    hedging: {enabled: true, after_s: 0.1, budget_ratio: 1}
   full: {targets: [{use: full/real-model}], timeouts: {connect_s: 20}}
   mute: {targets: [{use: mute/real-model}], timeouts: {connect_s: 20}}
   tight: tight/real-model
@@ -170,6 +178,34 @@ def test_waiting_for_a_place_ends(on: Stage) -> None:
     on.plays([Send(response(200, chat_body("room")))])
     assert on.ask("tight").text == "room"  # its place has come back, and only once
     assert len(on.bad.journal) == seen + 2
+
+
+@pytest.mark.parametrize("leave", WAYS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_waiting_to_try_again_ends(on: Stage, stream: bool, leave: Leave) -> None:
+    on.plays([Send(response(500))])
+    sock, label = begun(on, "again", stream=stream)
+    until(lambda: on.played == 1, 5, "no request has come")
+    time.sleep(0.1)
+    leave(sock)
+    check_left(on, label, time.monotonic())
+    assert on.played == 1
+    line = on.gateway.until_line("exchange", client_id=label)
+    assert line["attempts"] == 1
+
+
+@pytest.mark.parametrize("leave", WAYS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_both_of_a_race_are_hung_up_on(on: Stage, stream: bool, leave: Leave) -> None:
+    on.plays([Stall()])
+    seen = len(on.bad.journal)
+    sock, label = begun(on, "raced", stream=stream)
+    until(lambda: on.played == 2, 5, "nobody was asked beside the first")
+    leave(sock)
+    since = time.monotonic()
+    both = on.bad.journal[seen:]
+    until(lambda: all(one.left_at for one in both), SOON_S, "a backend still works for nobody")
+    check_left(on, label, since)
 
 
 @pytest.mark.parametrize("leave", WAYS)

@@ -3,6 +3,7 @@ notices. Through the port, against a vendor that misbehaves on the byte level.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -161,6 +162,21 @@ def test_what_would_fail_again_is_not_tried_again(
     assert answer.seconds < 1
 
 
+@pytest.mark.parametrize(
+    "failing",
+    [
+        [Send(response(400, error_body("no")))],
+        [Send(response(501))],
+        [Send(b"SSH-2.0-OpenSSH\r\n")],
+    ],
+)
+def test_nor_is_it_for_a_stream(on: Stage, name: str, failing: Script) -> None:
+    on.plays(failing, GOOD_STREAM)
+    answer = on.ask(name, stream=True)
+    assert answer.headers["x-gateway-attempts"] == "1"
+    assert on.played == 1
+
+
 def test_three_attempts_are_all(on: Stage, name: str) -> None:
     on.plays(FAILS)
     answer = on.ask(name)
@@ -268,6 +284,33 @@ def test_a_circuit_opens_is_probed_and_closes(on: Stage, name: str) -> None:
     assert on.ask(name).status == 200
 
 
+def test_where_all_circuits_are_open_the_caller_learns_at_once(on: Stage, name: str) -> None:
+    """U48: within 20 ms, with the soonest time, whole and streamed; and it shows."""
+    on.plays(FAILS)
+    while on.ask(name).error["code"] != "no_upstream_available":
+        assert on.played < 12
+    for stream in (False, True):
+        refused = [on.ask(name, stream=stream) for _ in range(6)]
+        told = [one for one in refused if one.status == 503]
+        assert len(told) >= 5  # one may have been the last resort
+        assert all(one.error["code"] == "no_upstream_available" for one in told)
+        assert all(one.headers["retry-after"] in ("1", "2") for one in told)
+        assert min(one.seconds for one in told) < 0.02
+    assert on.gateway.metric("gateway_circuit_state", backend="bad", target=name) > 0
+
+
+def test_a_failed_probe_makes_the_next_one_later(on: Stage, name: str) -> None:
+    on.plays(FAILS)
+    while on.ask(f"{name}-pair").headers["x-gateway-attempts"] == "2":
+        assert on.played < 12
+    seen = on.played
+    until(lambda: on.ask(f"{name}-pair").headers["x-gateway-attempts"] == "2", 2, "no probe")
+    probed_at = time.monotonic()
+    assert on.played == seen + 1  # one request was the probe, and it was stood in for
+    until(lambda: on.ask(f"{name}-pair").headers["x-gateway-attempts"] == "2", 4, "no probe")
+    assert time.monotonic() - probed_at > 1.5  # 2 s, give or take a fifth
+
+
 def test_an_open_circuit_is_passed_over(on: Stage, name: str) -> None:
     on.plays(FAILS)
     for _ in range(4):
@@ -294,6 +337,21 @@ def test_a_429_holds_its_target_for_as_long_as_it_says(on: Stage, name: str) -> 
     until(lambda: on.ask(f"{name}-pair").text == WELL, 3, "the hold never ended")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_quota_that_is_used_up_is_held_for_a_minute_and_shown(
+    on: Stage, name: str, stream: bool
+) -> None:
+    on.plays([Send(response(402))])
+    for _ in range(3):
+        assert on.ask(f"{name}-pair", stream=stream).text == "from the other"
+    assert on.played == 1
+    held_s = on.gateway.metric(
+        "gateway_upstream_hold_seconds", backend="bad", target=f"{name}-pair"
+    )
+    assert 50 < held_s <= 60
+    assert on.gateway.metric("gateway_circuit_state", backend="bad", target=f"{name}-pair") == 0
+
+
 def test_a_limit_that_is_used_up_rests_until_its_reset(on: Stage, name: str) -> None:
     headers = (
         b"content-type: application/json\r\n"
@@ -302,6 +360,7 @@ def test_a_limit_that_is_used_up_rests_until_its_reset(on: Stage, name: str) -> 
     on.plays([Send(response(200, chat_body(WELL), headers))])
     assert on.ask(f"{name}-pair").text == WELL
     assert on.ask(f"{name}-pair").text == "from the other"
+    assert on.ask(f"{name}-pair", stream=True).text == "from the other"
     until(lambda: on.ask(f"{name}-pair").text == WELL, 3, "the hold never ended")
 
 

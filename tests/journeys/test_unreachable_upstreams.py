@@ -154,6 +154,26 @@ def test_another_target_stands_in(on: Stage, name: str) -> None:
     assert answer.headers["x-gateway-attempts"] == "2"
 
 
+def test_each_failure_to_reach_it_was_counted_and_logged(on: Stage) -> None:
+    """Once whole, once streamed, once stood in for; nothing is tried again on these."""
+    on.record(list(on.asked)[-1])  # by then the log has them all
+    lines = on.gateway.lines("attempt_failed")
+    for name, (_, codes) in UNREACHABLE.items():
+        logged = [line["code"] for line in lines if line["backend"] == name]
+        assert len(logged) == 3
+        assert set(logged) <= codes
+    counted = {
+        (name, code): on.gateway.metric(
+            "gateway_upstream_attempts_total", backend=name, outcome=code
+        )
+        for name, code in (("closed", "connect_failed"), ("full", "connect_timeout"))
+    }
+    assert set(counted.values()) == {3}
+    failed = [line["code"] for line in lines if line["backend"] == "nowhere"]
+    resolved = failed.count("connect_failed")  # the others did not wait for a slow resolver
+    assert on.gateway.metric("gateway_dns_errors_total", backend="nowhere") >= resolved
+
+
 @pytest.mark.parametrize("name", ["trusted", "trusted-by-name"])
 def test_an_authority_of_one_s_own_is_trusted_where_it_is_said(
     on: Stage, here: Vendor, name: str
