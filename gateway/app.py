@@ -29,6 +29,7 @@ from gateway.runtime.state import Runtime
 from gateway.server.app import ClientDoor
 from gateway.server.connection import Listening, Settings
 from gateway.simulated import server as simulated
+from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
 from gateway.telemetry.metrics import Metrics
@@ -82,6 +83,8 @@ class App:
         self._metrics = Metrics()
         self._runtime = Runtime(discover(), Sink(self._metrics, log), dial_simulated)
         self._reloader = Reloader(self._runtime, path, parse)
+        self._ledger = Ledger(log)
+        self._runtime.sink.ledger = self._ledger
         self._keys = KeyWatch(self._runtime)
         self._listening = Listening(ClientDoor(self._runtime, Gateway(self._runtime)))
         self._stopping = asyncio.Event()
@@ -92,6 +95,8 @@ class App:
         config = self._reloader.first()
         self._keys.first(config.keys_file.path)
         _follow(self._listening, config)
+        self._ledger.follow(config.ledger)
+        self._runtime.followers.append(lambda config: self._ledger.follow(config.ledger))
         self._runtime.followers.append(partial(_follow, self._listening))
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
@@ -124,6 +129,7 @@ class App:
             for task in watching:
                 task.cancel()
         self._runtime.close()
+        self._ledger.close()
 
     async def _admin(self, config: Config, stack: AsyncExitStack) -> str:
         """Opens the admin port; its base address."""
@@ -201,6 +207,8 @@ class App:
         metrics.number(
             "gateway_build_info", gateway.__version__, platform.python_version()
         ).value = 1
+        metrics.number("gateway_ledger_dropped_total").value = self._ledger.dropped
+        metrics.number("gateway_ledger_waiting").value = self._ledger.waiting
         age_s = time.time() - prices.builtin().made_at
         metrics.number("gateway_price_table_age_seconds").value = age_s
         metrics.number("gateway_shed_total", "connections").value = listening.crowded_out

@@ -1,4 +1,4 @@
-"""The command line: serve, check, explain, keys, schema, simulate."""
+"""The command line: serve, check, explain, keys, usage, schema, simulate."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ import uvloop
 
 import gateway
 from gateway import app, supervisor
-from gateway.commands import keys
+from gateway.commands import keys, usage
 from gateway.commands.keys import NotDone
 from gateway.config import describe, load
 from gateway.config.load import ConfigError
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.set_defaults(command=_explain)
 
     keys.add(commands)
+    usage.add(commands)
 
     schema = commands.add_parser("schema", help="print the config file's JSON Schema")
     schema.set_defaults(command=_schema)

@@ -45,6 +45,7 @@ _CHAPTERS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (schema.Cache, "cache"),
     (written.Price, "prices.NAME"),
     (written.PriceTier, "tiers"),
+    (schema.Ledger, "ledger"),
     (schema.Logging, "logging"),
 )
 _HEADINGS = dict(_CHAPTERS)

@@ -43,6 +43,7 @@ def config(
         circuit=file.circuit,
         cache=file.cache,
         prices=_prices(file, findings),
+        ledger=file.ledger,
         logging=file.logging,
     )
     return msgspec.structs.replace(

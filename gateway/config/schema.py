@@ -539,6 +539,19 @@ class Price(Rates, frozen=True, kw_only=True):
     tiers: tuple[PriceTier, ...] = ()  # by rising bounds
 
 
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """Who used what, and what it cost: a file that is only ever added to."""
+
+    path: Annotated[
+        str,
+        Meta(description="The file; every worker adds to it. Empty: there is none."),
+    ] = ""
+    format: Annotated[
+        Literal["jsonl", "sqlite"],
+        Meta(description="JSON lines, or a table `ledger` in an SQLite database."),
+    ] = "jsonl"
+
+
 class Logging(msgspec.Struct, frozen=True, kw_only=True):
     """The gateway's own log. Prompts and answers are never in it."""
 
@@ -567,6 +580,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     circuit: Circuit = Circuit()
     cache: Cache = Cache()
     prices: Mapping[str, Price] = {}  # by "backend/model"
+    ledger: Ledger = Ledger()
     logging: Logging = Logging()
     hash: str = ""  # 12 hex digits; equal content has an equal hash
     waiting: tuple[str, ...] = ()  # a sentence for each thing configured but not yet in effect

@@ -22,6 +22,7 @@ from gateway.config.schema import (
     HealthCheck,
     Hedging,
     KeysFile,
+    Ledger,
     Limits,
     Logging,
     OnStoreError,
@@ -333,4 +334,5 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
             "of a backend."
         ),
     ] = {}
+    ledger: Annotated[Ledger, Meta(description="Who used what, and what it cost.")] = Ledger()
     logging: Annotated[Logging, Meta(description="The gateway's own log.")] = Logging()

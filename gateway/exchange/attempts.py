@@ -147,7 +147,9 @@ async def _asked(
         if not pool.enter():
             await pool.queue(deadline_at)
         try:
-            reply = await pool.send(errand.request(choice), target.timeouts, deadline_at)
+            request = errand.request(choice)
+            attempt.asked_bytes = len(request.body) if isinstance(request.body, bytes) else 0
+            reply = await pool.send(request, target.timeouts, deadline_at)
             attempt.status = reply.status
             if spent_s := rest_s(reply.headers, time.time()):
                 target.health.hold(time.monotonic(), spent_s)

@@ -216,6 +216,10 @@ METRICS: Final[dict[str, Definition]] = {
     ),
     "gateway_keys": Definition("gauge", "Keys of the keys file that are good.", joined="max"),
     "gateway_keys_reloads_total": Definition("counter", "Changes of the keys file.", ("result",)),
+    "gateway_ledger_dropped_total": Definition(
+        "counter", "Ledger entries lost because the file could not be written for too long."
+    ),
+    "gateway_ledger_waiting": Definition("gauge", "Ledger entries that are not in the file yet."),
     "gateway_log_dropped_total": Definition("counter", "Log lines lost because nobody took them."),
     "gateway_event_loop_lag_seconds": Definition(
         "gauge", "How late the event loop last woke.", joined="max"

@@ -8,6 +8,7 @@ import msgspec
 from gateway.chat.usage import Usage
 from gateway.errors import SITUATIONS, Code
 from gateway.telemetry.charges import Charge, charges, usd
+from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.logs import Log, shown
 from gateway.telemetry.metrics import Histogram, Metrics, Number
 from gateway.telemetry.record import OTHER, Attempt, Outcome, Record
@@ -114,6 +115,7 @@ class Sink:
         self._usage: dict[str, _Usage] = {}
         self._usual: dict[tuple[object, ...], Usual] = {}
         self._overhead: Histogram = metrics.histogram("gateway_overhead_seconds", "total")
+        self.ledger: Ledger | None = None
         self._open = metrics.number("gateway_open_exchanges")
         self._streams = metrics.number("gateway_open_streams")
 
@@ -168,6 +170,8 @@ class Sink:
             self._tell_attempts(record, operation)
             for charge in charged:
                 self._tell_charge(record, charge, operation)
+                if self.ledger is not None:
+                    self.ledger.enter(record, charge)
         if record.code is not None:
             origin = SITUATIONS[record.code].origin.value
             self.metrics.number("gateway_errors_total", record.code.value, origin).value += 1
@@ -196,6 +200,8 @@ class Sink:
         first_at = attempt.ended_at if attempt.first_at is None else attempt.first_at
         cost = usd(attempt, record.usage)
         usual.count(record, attempt, first_at - attempt.started_at, cost)
+        if self.ledger is not None:
+            self.ledger.enter(record, Charge(attempt, 1, record.usage, False, cost))
         if self.log.wants("info"):
             self.log.line(usual.line(self.log.now(), record, first_at - record.started_at, cost))
 
