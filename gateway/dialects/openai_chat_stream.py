@@ -28,13 +28,11 @@ from gateway.chat.deltas import (
 )
 from gateway.chat.document import Document
 from gateway.dialects.openai import error_body
-from gateway.dialects.openai_frames import UNREADABLE, Frames, broken, check
-from gateway.errors import Code, GatewayError
+from gateway.dialects.openai_chunks import Chunk, ChunkReader
+from gateway.errors import GatewayError
 from gateway.wire import json, sse
 
 # ---- reading
-
-_NOTHING: Final = msgspec.Raw(b"")
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -75,18 +73,7 @@ class _Choice(msgspec.Struct, gc=False):
     stop_sequence: str | None = None
 
 
-class _Chunk(msgspec.Struct, gc=False):
-    id: str | None = None
-    model: str | None = None
-    created: int | float | None = None
-    choices: list[_Choice] | None = None
-    usage: msgspec.Raw = _NOTHING
-    error: msgspec.Raw = _NOTHING
-    object: str | None = None
-
-
-_chunk: Final = msgspec.json.Decoder(_Chunk).decode
-_NULL: Final = (b"", b"null")
+_CHUNK: Final = msgspec.json.Decoder(Chunk[_Choice])
 
 
 class Calls:
@@ -115,84 +102,14 @@ class Calls:
         return known
 
 
-class Reader:
+class Reader(ChunkReader[_Choice]):
     """One upstream's chunks."""
 
     def __init__(self) -> None:
-        self._frames = Frames()
-        self._begun = False
-        self._ended = False
+        super().__init__(_CHUNK)
         self._calls: dict[int, Calls] = {}  # of each choice that has any
-        self._finished: dict[int, bool] = {}  # each choice that has been seen
-        self.done = False
-        self.events = 0
 
-    def feed(self, chunk: bytes) -> list[Delta]:
-        out: list[Delta] = []
-        if self.done or self._ended:
-            return out
-        try:
-            for data in self._frames.feed(chunk):
-                if not data:
-                    continue
-                if data == b"[DONE]" or data.strip() == b"[DONE]":
-                    self.done = True
-                    out.extend(self._end())
-                    break
-                check(data)
-                if not self._one(data, out):
-                    break
-        except sse.SseError:
-            self._break(out, Broken(Code.RESPONSE_TOO_LARGE))
-        except UNREADABLE:
-            self._break(out, Broken(Code.BAD_RESPONSE))
-        return out
-
-    def close(self) -> list[Delta]:
-        if self.done or self._ended:
-            return []
-        self._ended = True
-        whole = self._finished and all(self._finished.values()) and not self._frames.unfinished
-        return [] if whole else [Broken(Code.STREAM_TRUNCATED)]
-
-    # ---- inside
-
-    def _end(self) -> list[Delta]:
-        """At [DONE]: a choice that never said why it ended has stopped."""
-        if not self._begun:
-            return [Broken(Code.STREAM_TRUNCATED)]
-        return [
-            Finish(index, self._reason(index, "stop"))
-            for index, finished in self._finished.items()
-            if not finished
-        ]
-
-    def _break(self, out: list[Delta], delta: Broken) -> None:
-        self._ended = True
-        out.append(delta)
-
-    def _one(self, data: bytes, out: list[Delta]) -> bool:
-        chunk = _chunk(data)
-        erroneous = self._frames.name == b"error" or bytes(chunk.error) not in _NULL
-        if erroneous or (chunk.choices is None and chunk.object == "error"):
-            self._break(out, broken(data))
-            return False
-        self.events += 1
-        counted = bytes(chunk.usage) not in _NULL
-        if not self._begun and (chunk.choices or counted or chunk.id):
-            self._begun = True
-            out.append(Begin(chunk.id or "", chunk.model or "", int(chunk.created or 0)))
-        for choice in chunk.choices or ():
-            self._choice(choice, out)
-        if counted:
-            count = usage.read(chunk.usage)
-            if count is not None:
-                out.append(Count(count))
-        return True
-
-    def _choice(self, choice: _Choice, out: list[Delta]) -> None:
-        index = choice.index or 0
-        self._finished.setdefault(index, False)
+    def _said(self, index: int, choice: _Choice, out: list[Delta]) -> None:
         if choice.delta is not None:
             self._delta(index, choice.delta, out)
         if choice.logprobs is not None:
@@ -200,10 +117,10 @@ class Reader:
                 out.append(Logprobs(index, choice.logprobs.content))
             if choice.logprobs.refusal:
                 out.append(Logprobs(index, choice.logprobs.refusal, refusal=True))
-        if choice.finish_reason and not self._finished[index]:
-            self._finished[index] = True
-            reason = self._reason(index, choice.finish_reason)
-            out.append(Finish(index, reason, choice.stop_sequence or ""))
+
+    def _finish(self, index: int, choice: _Choice) -> Finish:
+        reason = self._reason(index, choice.finish_reason or "")
+        return Finish(index, reason, choice.stop_sequence or "")
 
     def _delta(self, index: int, delta: _Delta, out: list[Delta]) -> None:
         reasoning = delta.reasoning_content or delta.reasoning
@@ -298,6 +215,8 @@ class Writer:
         self._open: dict[int, str] = {}  # reasoning of each choice that has no signature yet
         self._head = b""
         self._tail = b',"usage":null}\n\n' if wants_usage else b"}\n\n"
+        self._texts: dict[int, bytes] = {}  # of each choice that has begun: a chunk up to its text
+        self._text_tail = b'},"logprobs":null,"finish_reason":null}]' + self._tail
         self._begin(Begin("", "", 0))
 
     def _begin(self, begin: Begin) -> None:
@@ -308,21 +227,16 @@ class Writer:
 
     def write(self, deltas: list[Delta]) -> bytes:
         out: list[bytes] = []
-        last = len(deltas) - 1
-        paired = False
-        for at, delta in enumerate(deltas):
-            if paired:
-                paired = False
-                continue
+        text: Text | None = None  # not written yet: its tokens may follow
+        for delta in deltas:
+            if text is not None:
+                followed = self._text(text, delta, out)
+                text = None
+                if followed:
+                    continue
             match delta:
                 case Text():
-                    after = deltas[at + 1] if at < last else None
-                    paired = _of_tokens(after, delta.choice)
-                    logprobs = b"null"
-                    if isinstance(after, Logprobs) and paired:
-                        logprobs = _encode({"content": after.content, "refusal": None})
-                    change = b'{"content":%b}' % _encode(delta.text)
-                    self._put(out, delta.choice, change, logprobs=logprobs)
+                    text = delta
                 case Begin():
                     self._begin(delta)
                 case Count():
@@ -331,7 +245,25 @@ class Writer:
                     pass  # fail() says it
                 case _:
                     self._write(delta, out)
-        return b"".join(out)
+        if text is not None:
+            self._text(text, None, out)
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _text(self, text: Text, after: Delta | None, out: list[bytes]) -> bool:
+        """True if the tokens that follow have gone out in the same chunk."""
+        if isinstance(after, Logprobs) and after.choice == text.choice and not after.refusal:
+            logprobs = _encode({"content": after.content, "refusal": None})
+            self._put(out, text.choice, b'{"content":%b}' % _encode(text.text), logprobs=logprobs)
+            return True
+        before = self._texts.get(text.choice)
+        if before is None:
+            self._role(out, text.choice)
+            before = self._texts[text.choice] = b'%b{"index":%d,"delta":{"content":' % (
+                self._head,
+                text.choice,
+            )
+        out.append(before + _encode(text.text) + self._text_tail)
+        return False
 
     def _write(self, delta: _Rare, out: list[bytes]) -> None:
         match delta:
@@ -361,13 +293,16 @@ class Writer:
         logprobs: bytes = b"null",
         finish: bytes = b"null",
     ) -> None:
-        if choice not in self._roles:
-            self._roles.add(choice)
-            self._put(out, choice, b'{"role":"assistant","content":""}')
+        self._role(out, choice)
         out.append(
             b'%b{"index":%d,"delta":%b,"logprobs":%b,"finish_reason":%b}]%b'
             % (self._head, choice, change, logprobs, finish, self._tail)
         )
+
+    def _role(self, out: list[bytes], choice: int) -> None:
+        if choice not in self._roles:
+            self._roles.add(choice)
+            self._put(out, choice, b'{"role":"assistant","content":""}')
 
     def _finish(self, delta: Finish, out: list[bytes]) -> None:
         finish = _encode(delta.reason)
@@ -411,8 +346,3 @@ class Writer:
 
     def fail(self, error: GatewayError) -> bytes:
         return sse.encode(error_body(error))
-
-
-def _of_tokens(delta: Delta | None, choice: int) -> bool:
-    """The tokens of the text before it: both go out in one chunk."""
-    return isinstance(delta, Logprobs) and delta.choice == choice and not delta.refusal

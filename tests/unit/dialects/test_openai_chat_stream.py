@@ -22,8 +22,7 @@ from gateway.chat.document import Document
 from gateway.chat.usage import Usage
 from gateway.dialects.openai_chat_stream import Reader, Writer
 from gateway.errors import Code, GatewayError
-from gateway.wire import sse
-from tests.vendors.openai_wire import DONE, chat_events, error_body, event, usage
+from tests.vendors.openai_wire import DONE, chat_events, event, usage
 
 
 def _read(*choices: Document, done: bool = True) -> list[Delta]:
@@ -156,24 +155,9 @@ def test_an_end_before_the_end_is_told() -> None:
     assert Reader().feed(DONE) == [Broken(Code.STREAM_TRUNCATED)]
 
 
-@pytest.mark.parametrize(
-    ("bad", "code"),
-    [
-        (event(error_body()), Code.UPSTREAM_ERROR),
-        (b'data: {"object":"error","message":"no"}\n\n', Code.UPSTREAM_ERROR),
-        (b"data: <html>\n\n", Code.BAD_RESPONSE),
-        (b'data: {"choices":[{"delta":{"content":7}}]}\n\n', Code.BAD_RESPONSE),
-        (b'data: {"x":"\xff"}\n\n', Code.BAD_RESPONSE),
-        (b"data: " + b"x" * (sse.MAX_EVENT + 1), Code.RESPONSE_TOO_LARGE),
-    ],
-)
-def test_what_breaks_a_stream_ends_it(bad: bytes, code: Code) -> None:
-    reader = Reader()
-    (broken,) = reader.feed(bad)
-    assert isinstance(broken, Broken)
-    assert broken.code is code
-    assert reader.feed(b"".join(chat_events())) == []
-    assert reader.close() == []
+def test_content_of_the_wrong_form_breaks_the_stream() -> None:
+    bad = b'data: {"choices":[{"delta":{"content":7}}]}\n\n'
+    assert Reader().feed(bad) == [Broken(Code.BAD_RESPONSE)]
 
 
 # ---- writing
