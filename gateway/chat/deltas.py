@@ -86,4 +86,18 @@ class Broken(msgspec.Struct, frozen=True):
 Delta: TypeAlias = (
     Begin | Text | Refusal | Reasoning | CallPart | Logprobs | Extra | Finish | Count | Broken
 )
+BYTES_A_TOKEN = 4  # roughly, in the languages of the West
+
+
+def tokens(delta: Delta) -> int:
+    """How many the vendor will have charged for it, where nobody says: one at least."""
+    match delta:
+        case Text() | Refusal() | Reasoning():
+            return max(1, len(delta.text) // BYTES_A_TOKEN)
+        case CallPart():
+            return max(1, len(delta.arguments) // BYTES_A_TOKEN)
+        case _:
+            return 0
+
+
 CONTENT = (Text, Refusal, Reasoning, CallPart, Extra, Finish)  # what commits an attempt

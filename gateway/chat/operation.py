@@ -11,6 +11,7 @@ class Operation(StrEnum):
     MESSAGES = "messages"
     COUNT_TOKENS = "count_tokens"
     GENERATE = "generate_content"
+    COUNT_CONTENT = "count_content_tokens"  # Gemini's way of the same
     MODERATIONS = "moderations"
     IMAGES = "images"
     AUDIO = "audio"

@@ -105,6 +105,7 @@ class _Models:
             },
             defaults=model.defaults,
             force=model.force,
+            untranslatable=model.untranslatable,
             cache=self._findings.over(file.cache, model.cache, ("models", name, "cache")),
             circuit=self._findings.over(file.circuit, model.circuit, ("models", name, "circuit")),
             hedging=model.hedging,

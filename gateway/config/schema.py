@@ -25,12 +25,16 @@ Operation = Literal[
     "embeddings",
     "responses",
     "messages",
+    "count_tokens",
+    "generate_content",
+    "count_content_tokens",
     "rerank",
     "moderations",
     "images",
     "audio",
     "files",
 ]
+Untranslatable = Literal["refuse", "drop"]
 Strategy = Literal["weighted", "least_busy", "fastest", "cheapest", "sticky"]
 
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z][0-9A-Za-z._-]*)):([0-9]{1,5})", re.A)
@@ -498,6 +502,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     fallbacks: Mapping[str, tuple[str, ...]] = {}  # by cause; only causes that have some
     defaults: Mapping[str, object] = {}  # JSON values
     force: Mapping[str, object] = {}  # JSON values
+    untranslatable: Untranslatable = "refuse"
     cache: Cache = Cache()
     circuit: Circuit = Circuit()
     hedging: Hedging = Hedging()

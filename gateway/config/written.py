@@ -34,6 +34,7 @@ from gateway.config.schema import (
     Sticky,
     Strategy,
     Timeouts,
+    Untranslatable,
 )
 from gateway.config.secret import Secret
 
@@ -218,6 +219,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[str, object],
         Meta(description="Fields of the request that hold whatever the caller says."),
     ] = {}
+    untranslatable: Annotated[
+        Untranslatable,
+        Meta(
+            description="What becomes of a field that a target's language has no word for: the "
+            "request is refused, or the field dropped and named in `x-gateway-dropped`."
+        ),
+    ] = "refuse"
     cache: Annotated[
         Cache,
         Meta(description="Wins here over the file's and the backend's `cache`, key by key."),

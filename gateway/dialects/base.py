@@ -151,6 +151,10 @@ class Watch(Protocol):
     broken: Code | None  # why nothing more can be passed on
     usage: Usage | None
 
+    @property
+    def tokens(self) -> int:
+        """Of what has been said, as counted here, whatever the upstream says it took."""
+
     def feed(self, chunk: bytes) -> bytes:
         """What may be passed on now."""
 

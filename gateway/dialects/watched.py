@@ -7,7 +7,7 @@ found nothing wrong in it; nothing of a broken frame is.
 import re
 from typing import Final
 
-from gateway.chat.deltas import CONTENT, Broken, Count, Delta
+from gateway.chat.deltas import CONTENT, Broken, Count, Delta, tokens
 from gateway.chat.usage import Usage
 from gateway.dialects.base import DeltaReader
 from gateway.errors import Code
@@ -20,7 +20,17 @@ _OURS: Final = (Code.BAD_RESPONSE, Code.RESPONSE_TOO_LARGE, Code.STREAM_TRUNCATE
 class Watched:
     """A Watch (`base.py`) over any reader of server-sent events."""
 
-    __slots__ = ("_reader", "_rest", "broken", "content", "done", "error", "events", "usage")
+    __slots__ = (
+        "_reader",
+        "_rest",
+        "broken",
+        "content",
+        "done",
+        "error",
+        "events",
+        "tokens",
+        "usage",
+    )
 
     def __init__(self, reader: DeltaReader) -> None:
         self._reader = reader
@@ -31,6 +41,7 @@ class Watched:
         self.error = b""
         self.broken: Code | None = None
         self.usage: Usage | None = None
+        self.tokens = 0
 
     def feed(self, chunk: bytes) -> bytes:
         """What may be passed on now: whole frames."""
@@ -78,6 +89,7 @@ class Watched:
 
     def _note(self, deltas: list[Delta]) -> None:
         for delta in deltas:
+            self.tokens += tokens(delta)
             if isinstance(delta, CONTENT):
                 self.content = True
             elif isinstance(delta, Count):

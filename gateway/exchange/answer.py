@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.dialects.openai import error_body
 from gateway.errors import GatewayError
 from gateway.telemetry.record import Record
 from gateway.wire.http import Headers, printable
@@ -29,6 +28,7 @@ _CARRIED: Final = frozenset(
         b"x-ratelimit-reset-tokens",
     }
 )
+MAX_DROPPED: Final = 1024  # bytes
 _RELAYED: Final = _CARRIED | {b"content-type", b"content-disposition"}
 
 
@@ -52,6 +52,8 @@ def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
     the gateway itself took. waiting_s: for the backend, in an attempt that is still going on.
     """
     spent_s = time.monotonic() - record.started_at - record.waited_s - waiting_s
+    if record.dropped:
+        model_header += dropped(record.dropped)
     return (
         b"x-request-id: %b\r\n%bx-gateway-attempts: %d\r\nserver-timing: gateway;dur=%.3f\r\n"
         % (
@@ -61,6 +63,12 @@ def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
             spent_s * 1e3,
         )
     )
+
+
+def dropped(fields: Iterable[str]) -> bytes:
+    """The fields that could not be carried, by name."""
+    names = ", ".join(fields).encode("ascii", "backslashreplace")[:MAX_DROPPED]
+    return b"x-gateway-dropped: %b\r\n" % names if printable(names) else b""
 
 
 def promised(record: Record) -> bytes:
@@ -77,8 +85,3 @@ def error_head(error: GatewayError, record: Record) -> bytes:
     if error.final:
         head += b"x-should-retry: false\r\n"
     return head
-
-
-def error_event(error: GatewayError) -> bytes:
-    """An error where an answer has begun already."""
-    return b"data: %b\n\n" % error_body(error)

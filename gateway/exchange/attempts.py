@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import Final, Protocol
 
-from gateway.errors import Code
+from gateway.errors import Code, GatewayError
 from gateway.exchange.course import Choice, Course
 from gateway.exchange.race import Race, patience_s
 from gateway.exchange.taps import Outlet
@@ -160,6 +160,10 @@ async def _asked(
             pool.leave(reply)
     except UpstreamDown as down:
         return Failure(down.code)
+    except GatewayError as error:
+        if error.code is not Code.UNTRANSLATABLE:
+            raise
+        return Failure(error.code, said=error.message, param=error.param)
 
 
 def _judge(choice: Choice, attempt: Attempt, failure: Failure | None) -> None:

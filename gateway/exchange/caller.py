@@ -75,7 +75,12 @@ def identify(head: RequestHead, snapshot: Snapshot) -> Caller:
     """Raises GatewayError; nothing of the body has been read yet."""
     field, take = head.headers.get, head.headers.pop  # nobody needs the key any more
     key = access.identify(
-        access.presented(take(b"authorization", None), take(b"x-api-key", None)), snapshot.keys
+        access.presented(
+            take(b"authorization", None),
+            take(b"x-api-key", None),
+            take(b"x-goog-api-key", None),
+        ),
+        snapshot.keys,
     )
     if _READ.isdisjoint(head.headers):
         return Caller(snapshot, key, None, math.inf, b"", head)

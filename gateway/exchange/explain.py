@@ -10,6 +10,7 @@ from gateway.dialects import openai
 from gateway.exchange.caller import Caller
 from gateway.exchange.course import Course
 from gateway.policy import affinity
+from gateway.runtime.languages import CLIENTS
 
 
 def operation_of(body: bytes) -> Operation:
@@ -23,7 +24,7 @@ def operation_of(body: bytes) -> Operation:
 def explained(caller: Caller, body: bytes, draw: float, now: float) -> Iterator[str]:
     """Lines to read. Raises GatewayError, as the request would."""
     operation = operation_of(body)
-    head, fields = openai.read_request(operation, body)
+    head, fields = CLIENTS[operation].read_head(body)
     route = caller.route(head.model)
     session = b""
     if route.strategy == "sticky":

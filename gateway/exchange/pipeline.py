@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.chat.operation import Operation
-from gateway.dialects import openai
+from gateway.dialects.base import ClientDialect
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
 from gateway.exchange.ask import Ask
@@ -23,6 +23,7 @@ from gateway.exchange.shadow import Shadows
 from gateway.exchange.taps import Outlet
 from gateway.exchange.understood import Understood
 from gateway.policy import affinity
+from gateway.runtime.languages import CLIENTS, client_of
 from gateway.runtime.state import Runtime
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire.http import RequestHead
@@ -43,14 +44,15 @@ class Gateway:
     ) -> None:
         """A request that is understood. Finishes outlet, unless the client leaves first."""
         record = self._begin(caller, operation)
+        client = CLIENTS[operation]
         try:
-            head, fields = openai.read_request(operation, body)
+            head, fields = client.read_head(body)
             caller.cap(fields)
             route = caller.route(head.model)
             record.model = route.model
             if head.stream:
                 self._runtime.sink.streaming(record)
-            ask = Ask(operation, head, fields, route, caller.passed)
+            ask = Ask(operation, client, head, fields, route, caller.passed)
             session = b""
             if route.strategy == "sticky":
                 session = affinity.session(caller.session(route), fields)
@@ -61,7 +63,7 @@ class Gateway:
             deadline_at = record.started_at + min(route.deadline_s, patience_s)
             await answer_from_first(Understood(ask, outlet, record), course, deadline_at)
         except BaseException as error:  # noqa: BLE001 - sorted out, and raised again where due
-            self._broken_off(error, record, outlet)
+            self._broken_off(error, record, outlet, client)
         finally:
             self._end(record, outlet)
 
@@ -80,20 +82,22 @@ class Gateway:
             passage = Passage(caller, operation, head, prefix, outlet, record, self._draw)
             await passage.run(body)
         except BaseException as error:  # noqa: BLE001 - sorted out, and raised again where due
-            self._broken_off(error, record, outlet)
+            self._broken_off(error, record, outlet, client_of(operation))
         finally:
             self._end(record, outlet)
 
-    def _broken_off(self, error: BaseException, record: Record, outlet: Outlet) -> None:
+    def _broken_off(
+        self, error: BaseException, record: Record, outlet: Outlet, client: ClientDialect
+    ) -> None:
         """Whatever ended the road early, the client and the record learn it."""
         match error:
             case GatewayError():
-                tell(error, record, outlet)
+                tell(error, record, outlet, client)
             case asyncio.CancelledError():
-                left(record, outlet)
+                left(record, outlet, client)
                 raise error
             case Exception():  # a fault of ours: the worker must live
-                self._surprised(error, record, outlet)
+                self._surprised(error, record, outlet, client)
             case _:
                 raise error
 
@@ -108,26 +112,29 @@ class Gateway:
         record.ended_at = time.monotonic()
         self._runtime.sink.finished(record)
 
-    def _surprised(self, error: Exception, record: Record, outlet: Outlet) -> None:
+    def _surprised(
+        self, error: Exception, record: Record, outlet: Outlet, client: ClientDialect
+    ) -> None:
         """A fault of ours: told to the log by its place, to the client without a trace."""
         self._runtime.sink.log.surprise("exchange_failed", error, id=record.id)
-        tell(GatewayError(Code.INTERNAL, "the gateway failed on this request"), record, outlet)
+        ours = GatewayError(Code.INTERNAL, "the gateway failed on this request")
+        tell(ours, record, outlet, client)
 
 
-def tell(error: GatewayError, record: Record, outlet: Outlet) -> None:
+def tell(error: GatewayError, record: Record, outlet: Outlet, client: ClientDialect) -> None:
     """The error as the answer, or where one has begun, as its end."""
     if outlet.started:
         record.failed(error.code, record.status or 200)
         if outlet.events:
-            outlet.end(answer.error_event(error), keep=False)
+            outlet.end(outlet.voice.error_event(error), keep=False)
         else:
             outlet.cut()
         return
     record.failed(error.code, error.status)
-    outlet.whole(error.status, answer.error_head(error, record), openai.error_body(error))
+    outlet.whole(error.status, answer.error_head(error, record), client.error_body(error))
 
 
-def left(record: Record, outlet: Outlet) -> None:
+def left(record: Record, outlet: Outlet, client: ClientDialect) -> None:
     """The client has gone, or the gateway itself ends the exchange and says why."""
     reason = outlet.reason
     if reason is None:
@@ -136,5 +143,5 @@ def left(record: Record, outlet: Outlet) -> None:
     elif outlet.finished:
         record.failed(reason.code, record.status or reason.status)
     else:
-        tell(reason, record, outlet)
+        tell(reason, record, outlet, client)
     outlet.cut()

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.exchange.ask import Ask, wire_request
+from gateway.errors import GatewayError
+from gateway.exchange.ask import Ask, losses, wire_request
 from gateway.runtime.snapshot import Shadow, named
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream.reply import Reply, UpstreamDown
@@ -25,7 +26,7 @@ class Shadows:
 
     def cast(self, ask: Ask, shadow: Shadow) -> None:
         """Sends a copy, if the dice and the room there is say so. Returns at once."""
-        if self._draw() >= shadow.ratio or ask.operation not in shadow.target.backend.paths:
+        if self._draw() >= shadow.ratio or ask.operation not in shadow.target.ways:
             return
         health, pool = shadow.target.health, shadow.target.backend.pool
         if health.shadows >= shadow.max_in_flight or not pool.enter():
@@ -42,12 +43,11 @@ class Shadows:
         outcome = "failed"
         reply: Reply | None = None
         try:
-            reply = await target.backend.pool.send(
-                wire_request(ask, target), target.timeouts, deadline_at
-            )
+            request = wire_request(ask, target, losses(ask))
+            reply = await target.backend.pool.send(request, target.timeouts, deadline_at)
             await reply.read(MAX_ANSWER)
             outcome = "complete" if reply.status == 200 else "failed"
-        except UpstreamDown:
+        except (UpstreamDown, GatewayError):
             pass
         finally:
             target.backend.pool.leave(reply)

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from gateway.dialects.openai_stream import Watch
+from gateway.dialects.base import Watch
 from gateway.errors import Code, GatewayError
 from gateway.telemetry.record import Attempt
 from gateway.upstream.reply import Reply
-from gateway.wire import sse
 
 MAX_HELD_READS: Final = 64
 MAX_HELD_BYTES: Final = 256 * 1024
@@ -26,11 +25,19 @@ class Flow(Protocol):
     def end(self, data: bytes = b"", *, keep: bool = True) -> None: ...
 
 
+class Voice(Protocol):
+    """How an error is told where events have begun, in the client's language."""
+
+    def error_event(self, error: GatewayError) -> bytes: ...
+
+
 class Outlet(Flow, Protocol):
     """The client's side, as far as the road needs it."""
 
     events: bool
     promised: bytes
+    beat: bytes
+    voice: Voice
 
     @property
     def started(self) -> bool: ...
@@ -48,7 +55,7 @@ class Outlet(Flow, Protocol):
 
 
 class EventTap:
-    """A stream of chat or completion events, held back until its first content.
+    """A stream of events, held back until its first content.
 
     Then it is committed: its head goes out with all that was held. `ending` is done once nothing
     more comes: None for complete, else what went wrong.
@@ -96,10 +103,11 @@ class EventTap:
         watch = self._watch
         if failure is Code.UPSTREAM_RESET:
             failure = Code.STREAM_INTERRUPTED
-        if failure is None and watch.complete and not watch.unfinished:
-            self._complete(sse.DONE if self.committed else self._hold(sse.DONE))
+        last = watch.close() if failure is None else None
+        if last is None:
+            self._end(failure or watch.broken or Code.STREAM_TRUNCATED)
         else:
-            self._end(failure or Code.STREAM_TRUNCATED)
+            self._complete(last if self.committed else self._hold(last))
 
     # ---- inside
 

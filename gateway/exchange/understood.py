@@ -7,14 +7,13 @@ stream, which then never looks whole.
 import time
 from typing import Final
 
-import msgspec
-
-from gateway.dialects import openai
-from gateway.dialects.base import BadAnswer
-from gateway.dialects.openai_stream import Watch
+from gateway.chat.document import Document
+from gateway.chat.usage import Usage
+from gateway.dialects.base import BadAnswer, Watch
+from gateway.dialects.translation import Translated, Translation
 from gateway.errors import Code
 from gateway.exchange import answer
-from gateway.exchange.ask import Ask, wire_request
+from gateway.exchange.ask import Ask, losses, wire_request
 from gateway.exchange.attempts import close
 from gateway.exchange.continuing import Kept, continuable
 from gateway.exchange.course import Choice
@@ -22,9 +21,11 @@ from gateway.exchange.race import Race
 from gateway.exchange.taps import EventTap, Outlet
 from gateway.policy.failures import Failure, verdict
 from gateway.runtime.snapshot import Target
+from gateway.runtime.ways import Plain, Way
 from gateway.telemetry.record import Attempt, Outcome, Record
 from gateway.upstream.pool import WireRequest
 from gateway.upstream.reply import Reply
+from gateway.wire import json
 
 MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes of a whole answer
 
@@ -43,6 +44,7 @@ class Understood:
         self.race: Race | None = None
         self._kept: Kept | None = None  # what has been said of a stream that may be continued
         if ask.stream:
+            outlet.voice, outlet.beat = ask.client, ask.client.heartbeat
             outlet.promised = answer.promised(record)
             if ask.route.continuation.enabled and continuable(ask):
                 self._kept = Kept(outlet, ask.route.continuation.max)
@@ -52,12 +54,16 @@ class Understood:
         return target.backend.continues_prefix or not broken
 
     def request(self, choice: Choice) -> WireRequest:
+        """Raises GatewayError where the target cannot be told all of it."""
         ask = self._ask
-        if choice.route is not ask.route:
-            ask = msgspec.structs.replace(ask, route=choice.route)
-        if self._kept is not None and self._kept.broken:
-            ask = msgspec.structs.replace(ask, fields=self._kept.continued(ask))
-        return wire_request(ask, choice.target)
+        broken = self._kept is not None and self._kept.broken
+        if choice.route is not ask.route or broken:
+            fields = self._kept.continued(ask) if self._kept is not None and broken else None
+            ask = ask.on(choice.route, fields)
+        lost = losses(ask)
+        request = wire_request(ask, choice.target, lost)
+        self.record.dropped = lost.dropped
+        return request
 
     async def receive(self, choice: Choice, reply: Reply, attempt: Attempt) -> Failure | None:
         if reply.status != 200:
@@ -76,7 +82,8 @@ class Understood:
         attempt.first_at = time.monotonic()
         close(attempt, record)
         try:
-            record.usage = attempt.usage = openai.read_answer(self._ask.operation, body)
+            body, usage = self._read(choice.target, body)
+            record.usage = attempt.usage = usage
         except BadAnswer:
             return Failure(Code.BAD_RESPONSE, reply.status)
         self._succeeded(choice, attempt.first_at, attempt)
@@ -85,11 +92,20 @@ class Understood:
         self.outlet.whole(200, answer.JSON + answer.carried(reply.headers) + own, body)
         return None
 
+    def _read(self, target: Target, body: bytes) -> tuple[bytes, Usage | None]:
+        """A whole answer, checked, in the client's language. Raises BadAnswer."""
+        way = target.ways[self._ask.operation]
+        if isinstance(way, Plain):
+            return body, way.upstream.read_answer(body)
+        answer, usage = way.translation.answer(_document(body), self._asked(way.translation))
+        return json.write(answer), usage
+
     async def _stream(self, choice: Choice, reply: Reply, attempt: Attempt) -> Failure | None:
-        if not (reply.header(b"content-type") or b"").lower().startswith(b"text/event-stream"):
+        target, record, outlet = choice.target, self.record, self.outlet
+        way = target.ways[self._ask.operation]
+        if not (reply.header(b"content-type") or b"").lower().startswith(way.stream_type):
             return Failure(Code.BAD_RESPONSE, reply.status)
-        head, record, outlet = self._ask.head, self.record, self.outlet
-        target = choice.target
+        watch = self._watch(way)
 
         def commit() -> None:
             now = time.monotonic()
@@ -99,9 +115,10 @@ class Understood:
                 own = answer.own(record, target.model_header, now - attempt.started_at)
                 outlet.begin(200, answer.EVENTS + answer.carried(reply.headers) + own)
                 outlet.events = True
+            if isinstance(watch, Translated):
+                outlet.voice = watch
             outlet.draw_from(reply)
 
-        watch = Watch(withhold_usage=not head.wants_usage, choices=head.choices)
         tap = EventTap(self._kept or outlet, reply, watch, attempt, target.timeouts.idle_s, commit)
         reply.push_to(tap)
         try:
@@ -122,6 +139,15 @@ class Understood:
         self._interrupt(failure)
         return None
 
+    def _watch(self, way: Way) -> Watch:
+        if isinstance(way, Plain):
+            return way.upstream.watch(self._ask.head)
+        return way.translation.stream(self._asked(way.translation))
+
+    def _asked(self, translation: Translation) -> Document:
+        """What the client asked for, in the lingua franca."""
+        return self._ask.read(translation, losses(self._ask))
+
     def _succeeded(self, choice: Choice, now: float, attempt: Attempt) -> None:
         if self.race is not None:
             self.race.won(attempt)
@@ -134,4 +160,12 @@ class Understood:
         """A failure after the commit: told in the stream, which then never looks whole."""
         error = verdict([failure])
         self.record.failed(error.code, self.record.status)
-        self.outlet.end(answer.error_event(error), keep=False)
+        self.outlet.end(self.outlet.voice.error_event(error), keep=False)
+
+
+def _document(body: bytes) -> Document:
+    """Raises BadAnswer."""
+    try:
+        return json.document(body)
+    except json.JsonError as error:
+        raise BadAnswer(str(error)) from None

@@ -71,16 +71,20 @@ def keyed(secret: bytes, digest: bytes) -> bytes:
     return hmac.digest(secret, digest, "sha256")
 
 
-def presented(authorization: bytes | None, api_key: bytes | None) -> bytes | None:
+def presented(authorization: bytes | None, *api_keys: bytes | None) -> bytes | None:
     """The digest of the one key that the client presents; None for no key, or two different ones.
 
-    authorization: `Bearer KEY`; api_key: the x-api-key header.
+    authorization: `Bearer KEY`; api_keys: the headers in which other vendors' clients have theirs.
     """
-    key = api_key
+    keys = {key for key in api_keys if key is not None}
     if authorization is not None:
         scheme, _, key = authorization.partition(b" ")
-        if scheme.lower() != b"bearer" or (api_key is not None and api_key != key):
+        if scheme.lower() != b"bearer":
             return None
+        keys.add(key)
+    if len(keys) != 1:
+        return None
+    key = keys.pop()
     return hashlib.sha256(key).digest() if key else None
 
 

@@ -5,7 +5,7 @@ turns repeat its beginning. Pure.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -14,11 +14,18 @@ BEGINNING: Final = 1024  # bytes of a prompt that tell it from others
 MOST: Final = 64 * 1024  # bytes of one message that are looked at; an image has more
 
 
+# What comes before the first message, and where the messages are, in each client's language.
+_BEFORE: Final = ("system", "instructions", "systemInstruction")
+_TURNS: Final = ("messages", "input", "contents")
+
+
 class _Message(msgspec.Struct):
     role: str = ""
     content: msgspec.Raw = msgspec.Raw(b"")
+    parts: msgspec.Raw = msgspec.Raw(b"")
 
 
+_NOTHING: Final = msgspec.Raw(b"")
 _messages: Final = msgspec.json.Decoder(list[_Message]).decode
 
 
@@ -42,18 +49,28 @@ def opening(fields: Mapping[str, msgspec.Raw]) -> bytes:
     later turn. Messages that cannot be read are the vendor's to refuse.
     """
     digest = hashlib.blake2b(digest_size=16)
-    prompt = fields.get("prompt")
-    if prompt is not None and bytes(memoryview(prompt)[:1]) in (b'"', b"["):
-        digest.update(memoryview(prompt)[:BEGINNING])
-        return b"opening:" + digest.digest()
+    for name in _BEFORE:
+        digest.update(memoryview(fields.get(name, _NOTHING))[:MOST])
+    for name in ("prompt", *_TURNS):
+        turns = fields.get(name, _NOTHING)
+        first = bytes(memoryview(turns)[:1])
+        if name == "prompt" and first in (b'"', b"["):
+            digest.update(memoryview(turns)[:BEGINNING])
+            return b"opening:" + digest.digest()
+        if first == b"[" and _told(turns, digest.update):
+            return b"opening:" + digest.digest()
+    return b""
+
+
+def _told(turns: msgspec.Raw, tell: Callable[[memoryview], None]) -> bool:
+    """Tells all messages up to the user's first; False where there are none to be read."""
     try:
-        messages = _messages(fields.get("messages", msgspec.Raw(b"[]")))
+        messages = _messages(turns)
     except msgspec.DecodeError:
-        return b""
-    if not messages:
-        return b""
+        return False
     for message in messages:
-        digest.update(memoryview(message.content)[:MOST])
+        tell(memoryview(message.content)[:MOST])
+        tell(memoryview(message.parts)[:MOST])
         if message.role == "user":
             break
-    return b"opening:" + digest.digest()
+    return bool(messages)

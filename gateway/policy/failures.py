@@ -115,6 +115,7 @@ RULES: Final[dict[Code, Rule]] = {
     ),
     Code.UPSTREAM_CONFLICT: _rule("{said}", mark=Mark.ALIVE),
     Code.UPSTREAM_REFUSED: _callers("{said}"),
+    Code.UNTRANSLATABLE: _rule("{said}", again=False, mark=Mark.NOTHING, fallback=None),
     Code.CONTEXT_LENGTH: _callers("{said}", Cause.CONTEXT_LENGTH),
     Code.CONTENT_POLICY: _callers("{said}", Cause.CONTENT_POLICY),
     Code.NO_UPSTREAM: _rule("the backend has no room", again=False, mark=Mark.NOTHING),

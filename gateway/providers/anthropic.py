@@ -5,6 +5,7 @@ from gateway.providers.base import Provider
 PROVIDER = Provider(
     name="anthropic",
     base_url="https://api.anthropic.com",
+    doors={},
     paths={},
     source="docs.anthropic.com/en/api/messages, 2026-11",
 )

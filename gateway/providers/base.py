@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.chat.operation import Operation
+from gateway.dialects import openai_chat, openai_passing
 from gateway.dialects.base import EmbeddingsDialect, Said, UpstreamDialect
 from gateway.dialects.openai import read_error
 from gateway.policy.failures import Failure, by_status
@@ -23,9 +24,18 @@ class Door:
     `{model}` in a path is filled in with the backend's name for the model, percent-encoded.
     """
 
-    dialect: UpstreamDialect | EmbeddingsDialect
+    dialect: UpstreamDialect
     path: str
     stream_path: str | None = None  # None: the same
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingsDoor:
+    """The same for embeddings in a language that is not OpenAI's."""
+
+    dialect: EmbeddingsDialect
+    path: str
+    stream_path: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +54,21 @@ Authorize = Callable[[str], Headers]  # credential -> the header lines that prov
 Classify = Callable[[int, Said, float | None], Failure]
 ReadError = Callable[[bytes], Said]
 
-# Below the base URL, as OpenAI numbers them.
+# Below the base URL, as OpenAI has them. What is relayed has a path, what is understood a door.
 OPENAI_PATHS: Final[Mapping[Operation, str]] = {
-    Operation.CHAT: "/chat/completions",
-    Operation.COMPLETION: "/completions",
-    Operation.EMBEDDINGS: "/embeddings",
     Operation.RESPONSES: "/responses",
     Operation.MODERATIONS: "/moderations",
     Operation.IMAGES: "/images",
     Operation.AUDIO: "/audio",
     Operation.FILES: "/files",
     Operation.RERANK: "/rerank",
+}
+
+
+OPENAI_DOORS: Final[Mapping[Operation, Door | EmbeddingsDoor]] = {
+    Operation.CHAT: Door(openai_chat.UPSTREAM, "/chat/completions"),
+    Operation.COMPLETION: Door(openai_passing.COMPLETION, "/completions"),
+    Operation.EMBEDDINGS: Door(openai_passing.EMBEDDINGS, "/embeddings"),
 }
 
 
@@ -71,7 +85,7 @@ class Provider:
     name: str
     base_url: str | None  # None: the config must say it
     paths: Mapping[Operation, str] = field(default_factory=lambda: OPENAI_PATHS)
-    doors: Mapping[Operation, Door] = field(default_factory=dict)  # by what a client may ask for
+    doors: Mapping[Operation, Door | EmbeddingsDoor] = field(default_factory=lambda: OPENAI_DOORS)
     authorize: Authorize = bearer
     sign: Sign | None = None  # in place of authorize: each request anew
     renames: Mapping[str, str] = field(default_factory=dict)  # top-level fields it calls otherwise

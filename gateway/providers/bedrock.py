@@ -5,6 +5,7 @@ from gateway.providers.base import Provider
 PROVIDER = Provider(
     name="bedrock",
     base_url="https://bedrock-runtime.amazonaws.com",
+    doors={},
     paths={},
     source="docs.aws.amazon.com/bedrock/latest/APIReference, 2026-11",
 )

@@ -6,13 +6,5 @@ from gateway.providers.base import OPENAI_PATHS, Provider
 PROVIDER = Provider(
     name="simulated",
     base_url="http://simulated/v1",
-    paths={
-        operation: OPENAI_PATHS[operation]
-        for operation in (
-            Operation.CHAT,
-            Operation.COMPLETION,
-            Operation.EMBEDDINGS,
-            Operation.RESPONSES,
-        )
-    },
+    paths={Operation.RESPONSES: OPENAI_PATHS[Operation.RESPONSES]},
 )

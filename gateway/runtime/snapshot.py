@@ -22,8 +22,10 @@ from gateway.policy.failures import Cause
 from gateway.policy.routing import resolve
 from gateway.providers.base import Provider
 from gateway.runtime.health import Health, Standing
+from gateway.runtime.languages import AnyDoor
 from gateway.runtime.lasting import Lasting
 from gateway.runtime.prices import Prices
+from gateway.runtime.ways import Prove, Way, per_model, signing, ways
 from gateway.upstream.pool import Pool, Timeouts
 from gateway.upstream.proxy import Proxy, from_environment, parsed
 from gateway.wire import json
@@ -37,10 +39,12 @@ class Backend:
     name: str
     provider: Provider
     pool: Pool
-    heads: Mapping[Operation, bytes] = field(repr=False)  # from "POST /path" on; the credential too
-    paths: Mapping[Operation, bytes]
+    ways: Mapping[Operation, Way]  # of what is understood, unless they differ with the model
+    doors: Mapping[Operation, AnyDoor]
+    paths: Mapping[Operation, bytes]  # of what is relayed
     base_path: bytes  # of the base URL; all of it, where a proxy reads it
     common: bytes = field(repr=False)  # the header lines of every request
+    prove: Prove | None = field(repr=False)  # further ones, made for each anew
     masks: tuple[str, ...] = field(repr=False)  # what its errors must not show
     standing: Standing
     continues_prefix: bool  # it goes on where a given assistant message ends
@@ -57,10 +61,14 @@ class Target:
     name: str  # "backend/model", as the config and the response header say it
     model_json: msgspec.Raw
     model_header: bytes  # the ready line x-gateway-model
+    ways: Mapping[Operation, Way]
     health: Health
     identity: bytes  # the same as long as its name is
     price: schema.Price | None  # None if not known
     mixed_price: float  # dollars for a million tokens, input and output mixed; inf if not known
+
+    def offers(self, operation: Operation) -> bool:
+        return operation in self.ways or operation in self.backend.paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class Route:
     deadline_s: float
     defaults: json.Fields  # for fields that the request leaves out
     force: json.Fields  # over whatever the request says
+    drops: bool  # what a target's language cannot say is left out, and told
     learns: bool  # somebody wants to know how fast its targets are
     hedging: schema.Hedging
     continuation: schema.Continuation
@@ -180,25 +189,31 @@ def _backend(
     paths = {
         operation: base_path + path.encode()
         for operation, path in provider.paths.items()
-        if backend.operations is None or operation.value in backend.operations
+        if offers(backend, operation)
+    }
+    doors = {
+        operation: door for operation, door in provider.doors.items() if offers(backend, operation)
     }
     masks = (secret, base_url, url.netloc, url.hostname or "")
     return Backend(
         name=backend.name,
         provider=provider,
         pool=lasting.pool(backend, base_url, proxy),
-        heads={
-            operation: b"POST %b HTTP/1.1\r\n%bcontent-type: application/json\r\n" % (path, common)
-            for operation, path in paths.items()
-        },
+        ways=ways(provider, doors, base_path, common, ""),
+        doors=doors,
         paths=paths,
         base_path=base_path,
         common=common,
+        prove=signing(provider, secret, url.netloc.encode(), backend.region or ""),
         masks=tuple(mask for mask in masks if len(mask) > 3),
         standing=lasting.standing(backend, base_url),
         continues_prefix=backend.continues_prefix,
         prices=Prices(backend.name, provider.name, said),
     )
+
+
+def offers(backend: schema.Backend, operation: Operation) -> bool:
+    return backend.operations is None or operation.value in backend.operations
 
 
 def url_of(backend: schema.Backend, provider: Provider) -> str:
@@ -235,7 +250,7 @@ def _route(
         beginning=model.name[:-1] if model.name.endswith("*") else None,
         targets=targets,
         offering={
-            operation: tuple(one for one in targets if operation in one.backend.paths)
+            operation: tuple(one for one in targets if one.offers(operation))
             for operation in Operation
         },
         strategy=model.strategy,
@@ -250,6 +265,7 @@ def _route(
         deadline_s=model.timeouts.total_s,
         defaults=_raw(model.defaults),
         force=_raw(model.force),
+        drops=model.untranslatable == "drop",
         learns=model.strategy == "fastest" or model.hedging.enabled,
         hedging=model.hedging,
         continuation=model.continuation,
@@ -274,11 +290,18 @@ def _target(target: schema.Target, backend: Backend, health: Health) -> Target:
         name=name,
         model_json=msgspec.Raw(json.write(target.model)),
         model_header=_model_header(name),
+        ways=_ways(backend, target.model),
         health=health,
         identity=name.encode(),
         price=price,
         mixed_price=math.inf if price is None else pricing.mixed(price),
     )
+
+
+def _ways(backend: Backend, model: str) -> Mapping[Operation, Way]:
+    if not per_model(backend.doors):
+        return backend.ways
+    return ways(backend.provider, backend.doors, backend.base_path, backend.common, model)
 
 
 def _model_header(name: str) -> bytes:
@@ -299,6 +322,7 @@ def named(target: Target, route: Route, asked: str) -> Target:
         model_json=msgspec.Raw(json.write(rest)),
         model_header=_model_header(name),
         price=target.backend.prices.of(rest),
+        ways=_ways(target.backend, rest),
     )
 
 

@@ -2,54 +2,22 @@
 
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Final
 from urllib.parse import unquote
 
-from gateway.chat.operation import UNDERSTOOD, Operation
-from gateway.dialects.openai import error_body
+from gateway.chat.operation import Operation
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
 from gateway.exchange.caller import Caller, identify
 from gateway.exchange.pipeline import Gateway
+from gateway.runtime.languages import client_of
 from gateway.runtime.state import Runtime
 from gateway.server.body import Body
 from gateway.server.heads import Admitted
 from gateway.server.models import listing, one
 from gateway.server.outlet import Outlet
+from gateway.server.paths import Row, named, row_of
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire.http import RequestHead
-
-_POST: Final = (b"POST",)
-_GET: Final = (b"GET", b"HEAD")
-_FREE: Final = (b"POST", b"GET", b"DELETE")
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    operation: Operation | None
-    methods: tuple[bytes, ...]
-    prefix: bytes = b""  # of a relayed path: the rest goes to the backend
-
-
-# Exact paths first; a row of _BELOW also takes what lies below its path.
-_PATHS: Final = {
-    b"/v1/chat/completions": _Row(Operation.CHAT, _POST),
-    b"/v1/completions": _Row(Operation.COMPLETION, _POST),
-    b"/v1/embeddings": _Row(Operation.EMBEDDINGS, _POST),
-    b"/v1/models": _Row(Operation.MODELS, _GET),
-    b"/healthz": _Row(None, _GET),
-    b"/readyz": _Row(None, _GET),
-}
-_BELOW: Final = {
-    b"/v1/models": _Row(Operation.MODELS, _GET),
-    b"/v1/responses": _Row(Operation.RESPONSES, _FREE, b"/v1/responses"),
-    b"/v1/moderations": _Row(Operation.MODERATIONS, _POST, b"/v1/moderations"),
-    b"/v1/images": _Row(Operation.IMAGES, _POST, b"/v1/images"),
-    b"/v1/audio": _Row(Operation.AUDIO, _POST, b"/v1/audio"),
-    b"/v1/files": _Row(Operation.FILES, _FREE, b"/v1/files"),
-    b"/v1/rerank": _Row(Operation.RERANK, _POST, b"/v1/rerank"),
-}
 
 
 class ClientDoor:
@@ -61,7 +29,7 @@ class ClientDoor:
 
     def admit(self, head: RequestHead) -> Admitted:
         """Raises GatewayError."""
-        row = _PATHS.get(head.path) or _below(head.path)
+        row = row_of(head.path)
         if row is None:
             raise GatewayError(Code.NOT_FOUND, "there is no such path; see GET /v1/models")
         if head.method not in row.methods:
@@ -79,7 +47,7 @@ class ClientDoor:
         if row.operation is Operation.MODELS:
             return _Models(self._runtime, caller, head)
         caller.permit(row.operation)
-        return _Exchange(self._runtime, self._gateway, caller, row.operation, head, row.prefix)
+        return _Exchange(self._runtime, self._gateway, caller, row.operation, head, row)
 
     def _shed(self, reason: str) -> GatewayError:
         """Before anything of the body is read: what is under way is served well instead."""
@@ -93,19 +61,14 @@ class ClientDoor:
         record.failed(error.code, error.status)
         if error.__cause__ is not None:
             self._runtime.sink.log.surprise("refused", error.__cause__, id=record.id)
-        outlet.whole(error.status, answer.error_head(error, record), error_body(error))
+        body = client_of(record.operation).error_body(error)
+        outlet.whole(error.status, answer.error_head(error, record), body)
         record.ended_at = time.monotonic()
         self._runtime.sink.told(record)
 
 
-def _below(path: bytes) -> _Row | None:
-    """The row of /v1/x for /v1/x and all below it."""
-    second = path.find(b"/", 4)
-    return _BELOW.get(path if second < 0 else path[:second])
-
-
 def _operation(path: bytes) -> Operation | None:
-    row = _PATHS.get(path) or _below(path)
+    row = row_of(path)
     return None if row is None else row.operation
 
 
@@ -117,7 +80,7 @@ class _Exchange:
         "_gateway",
         "_head",
         "_operation",
-        "_prefix",
+        "_row",
         "_runtime",
         "buffered",
         "max_body_bytes",
@@ -130,16 +93,16 @@ class _Exchange:
         caller: Caller,
         operation: Operation,
         head: RequestHead,
-        prefix: bytes,
+        row: Row,
     ) -> None:
         self._runtime = runtime
         self._gateway = gateway
         self._caller = caller
         self._operation = operation
         self._head = head
-        self._prefix = prefix
+        self._row = row
         server = caller.snapshot.config.server
-        kind = b"" if operation in UNDERSTOOD else head.header(b"content-type") or b""
+        kind = b"" if not row.relayed else head.header(b"content-type") or b""
         # Documents are read whole; anything else, an upload, streams through.
         self.buffered = not kind or kind.lower().startswith(b"application/json") or head.length == 0
         self.max_body_bytes = server.max_body_bytes if self.buffered else server.max_upload_bytes
@@ -154,14 +117,16 @@ class _Exchange:
         return (
             self._caller.snapshot is runtime.snapshot
             and not runtime.strain.reason
-            and self._operation in UNDERSTOOD
+            and not self._row.relayed
         )
 
     def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None]:
-        if isinstance(body, bytes) and self._operation in UNDERSTOOD:
+        if isinstance(body, bytes) and not self._row.relayed:
+            if self._row.named is not None:
+                body = named(body, self._row.named)
             return self._gateway.exchange(self._caller, self._operation, body, outlet)
         return self._gateway.relay(
-            self._caller, self._operation, self._head, self._prefix, body, outlet
+            self._caller, self._operation, self._head, self._row.prefix, body, outlet
         )
 
 
@@ -190,7 +155,8 @@ class _Models(_Small):
             outlet.whole(200, answer.JSON + b"x-request-id: %b\r\n" % record.id.encode(), document)
         except GatewayError as error:
             record.failed(error.code, error.status)
-            outlet.whole(error.status, answer.error_head(error, record), error_body(error))
+            body = client_of(Operation.MODELS).error_body(error)
+            outlet.whole(error.status, answer.error_head(error, record), body)
         record.ended_at = time.monotonic()
         self._runtime.sink.told(record)
 

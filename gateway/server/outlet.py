@@ -51,6 +51,20 @@ _CLOSE: Final = b"connection: close\r\n"
 _KEEP: Final = b"connection: keep-alive\r\n"  # HTTP/1.0 closes unless told otherwise
 
 
+class Voice(Protocol):
+    """How an error is told where events have begun, in the client's language."""
+
+    def error_event(self, error: GatewayError) -> bytes: ...
+
+
+class _Mute:
+    def error_event(self, error: GatewayError) -> bytes:
+        return b""
+
+
+_MUTE: Final = _Mute()
+
+
 class Outlet(msgspec.Struct, eq=False):
     writer: Writer
     keep: bool  # the connection, behind this answer
@@ -61,7 +75,9 @@ class Outlet(msgspec.Struct, eq=False):
     blocked: bool = False  # the client does not read fast enough
     reason: GatewayError | None = None  # why the gateway itself ends it, where it does
     events: bool = False  # a stream of server-sent events: a comment may be slipped in
+    beat: bytes = b":\n\n"  # what may be slipped in, in the client's language
     promised: bytes = b""  # header lines of a stream that may be begun before its first content
+    voice: Voice = _MUTE
     bytes_sent: int = 0
     source: Source | None = None
     _sized: bool = False  # the head has told the length: no chunks
@@ -151,7 +167,7 @@ class Outlet(msgspec.Struct, eq=False):
     def comment(self) -> bool:
         """Slips a comment into a stream of events, if this is one."""
         if self.events and not self.finished:
-            self.push(b":\n\n")
+            self.push(self.beat)
             return True
         return False
 

@@ -68,6 +68,7 @@ class Record(msgspec.Struct, eq=False):
     status: int = 0
     code: Code | None = None
     outcome: Outcome = Outcome.ERROR
+    dropped: list[str] = []  # fields of the request that the target could not be told
     usage: Usage | None = None
     waited_s: float = 0.0  # for upstream sockets
     sent_bytes: int = 0

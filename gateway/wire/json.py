@@ -56,6 +56,21 @@ def read(body: bytes) -> Fields:
     return fields
 
 
+_whole: Final = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def document(body: bytes) -> dict[str, object]:
+    """All of a JSON object that an upstream sent. Raises JsonError."""
+    try:
+        if not body.isascii():
+            body.decode()
+        if has_monster(body):
+            raise JsonError("number", "a number has too many digits")
+        return _whole(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise JsonError("syntax", "not a JSON object in UTF-8") from None
+
+
 # ---- nesting
 
 MAX_BRACKETS: Final = 1_000_000  # outside strings; more of them is work, and no request

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.chat.operation import Operation
-from gateway.dialects import openai
+from gateway.dialects import openai, openai_chat
 from gateway.exchange.ask import Ask
 from gateway.exchange.caller import Caller
 from gateway.policy.access import ANONYMOUS
@@ -93,7 +93,7 @@ class Serving:
     def ask(self, model: str = "m", **fields: object) -> Ask:
         document = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
         head, read_fields = openai.read_request(Operation.CHAT, json.dumps(document).encode())
-        return Ask(Operation.CHAT, head, read_fields, self.route(model), b"")
+        return Ask(Operation.CHAT, openai_chat.CLIENT, head, read_fields, self.route(model), b"")
 
     def caller(self, passed: bytes = b"", timeout_s: float = math.inf) -> Caller:
         head = RequestHead(b"POST", b"/v1/chat/completions", b"", {}, 0)

@@ -1,6 +1,5 @@
 """The heads of our answers: what may cross over, what we say ourselves."""
 
-import json
 import re
 
 import pytest
@@ -96,10 +95,6 @@ def test_a_final_error_is_not_to_be_tried_again() -> None:
     assert (head["x-should-retry"], head["x-gateway-attempts"]) == ("false", "1")
 
 
-def test_an_error_event_is_one_event() -> None:
-    event = answer.error_event(GatewayError(Code.IDLE_TIMEOUT, "line\n\ndata: [DONE]\n\n"))
-    assert event.startswith(b"data: {")
-    assert event.endswith(b"}\n\n")
-    assert event.count(b"\n") == 2
-    told = json.loads(event.removeprefix(b"data: "))["error"]
-    assert (told["code"], told["type"]) == ("idle_timeout", "timeout_error")
+def test_what_could_not_be_carried_is_named() -> None:
+    assert answer.dropped(["seed", "n"]) == b"x-gateway-dropped: seed, n\r\n"
+    assert answer.dropped(["a\r\nb"]) == b""

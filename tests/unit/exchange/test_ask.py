@@ -7,7 +7,8 @@ import pytest
 
 from gateway.chat.operation import Operation
 from gateway.dialects import openai
-from gateway.exchange.ask import Ask, wire_request
+from gateway.exchange.ask import Ask, losses, wire_request
+from gateway.runtime.languages import CLIENTS
 from gateway.runtime.snapshot import Target, named
 from gateway.upstream.pool import WireRequest
 from tests.unit.config.reading import read
@@ -33,12 +34,12 @@ def ask(
         head, fields = openai.read_request(operation, body)
         route = house.runtime.swap(read(CONFIG)).route(head.model)
     assert route is not None
-    return Ask(operation, head, fields, route, passed), route.targets
+    return Ask(operation, CLIENTS[operation], head, fields, route, passed), route.targets
 
 
 def sent(body: bytes, passed: bytes = b"") -> WireRequest:
     asked, targets = ask(body, passed=passed)
-    return wire_request(asked, targets[0])
+    return wire_request(asked, targets[0], losses(asked))
 
 
 def document(request: WireRequest) -> dict[str, Any]:
@@ -72,7 +73,10 @@ def test_defaults_give_way_and_force_does_not() -> None:
 def test_each_target_gets_its_own_and_the_next_begins_clean() -> None:
     asked, (first, second) = ask(b'{"model":"m","stream":true,%b}' % MESSAGES)
     before = dict(asked.fields)
-    one, other = wire_request(asked, first), wire_request(asked, second)
+    one, other = (
+        wire_request(asked, first, losses(asked)),
+        wire_request(asked, second, losses(asked)),
+    )
     assert (document(one)["model"], document(other)["model"]) == ("real", "other")
     assert b"sk-b-secret" not in one.head
     assert b"sk-a-secret" not in other.head
@@ -81,7 +85,7 @@ def test_each_target_gets_its_own_and_the_next_begins_clean() -> None:
 
 def test_a_wildcard_passes_the_rest_of_the_name_on() -> None:
     asked, (target,) = ask(b'{"model":"lab/x/y",%b}' % MESSAGES)
-    request = wire_request(asked, named(target, asked.route, asked.head.model))
+    request = wire_request(asked, named(target, asked.route, asked.head.model), losses(asked))
     assert document(request)["model"] == "x/y"
 
 
@@ -104,7 +108,7 @@ def test_a_stream_is_always_asked_for_its_usage(options: bytes, told: object) ->
 def test_a_whole_answer_is_not(stream: bytes) -> None:
     asked, (target,) = ask(b'{"model":"plain"%b,%b}' % (stream, MESSAGES))
     assert not asked.stream
-    assert "stream_options" not in document(wire_request(asked, target))
+    assert "stream_options" not in document(wire_request(asked, target, losses(asked)))
 
 
 def test_other_operations_go_to_their_own_paths() -> None:
@@ -113,7 +117,9 @@ def test_other_operations_go_to_their_own_paths() -> None:
         (Operation.EMBEDDINGS, b"/pre/embeddings", b'{"model":"plain","input":"x"}'),
     ):
         asked, (target,) = ask(body, operation)
-        assert wire_request(asked, target).head.startswith(b"POST %b HTTP/1.1\r\n" % path)
+        assert wire_request(asked, target, losses(asked)).head.startswith(
+            b"POST %b HTTP/1.1\r\n" % path
+        )
 
 
 def test_what_holds_a_credential_does_not_show_it() -> None:

@@ -8,6 +8,7 @@ from gateway.chat.operation import Operation
 from gateway.dialects import openai
 from gateway.exchange.ask import Ask
 from gateway.exchange.continuing import MAX_KEPT, Kept, continuable
+from gateway.runtime.languages import CLIENTS
 from gateway.runtime.snapshot import Route
 from tests.unit.config.reading import read
 from tests.unit.exchange.serving import Client
@@ -30,7 +31,7 @@ def ask(operation: Operation = Operation.CHAT, **fields: object) -> Ask:
     if operation is Operation.CHAT:
         document.setdefault("messages", [{"role": "user", "content": "hi"}])
     head, raw = openai.read_request(operation, json.dumps(document).encode())
-    return Ask(operation, head, raw, route(), b"")
+    return Ask(operation, CLIENTS[operation], head, raw, route(), b"")
 
 
 def kept(*deltas: dict[str, object], times: int = 1, finish: str | None = None) -> Kept:

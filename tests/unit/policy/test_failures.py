@@ -20,8 +20,14 @@ from gateway.policy.failures import (
 )
 
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
-SAID = {Code.UPSTREAM_REFUSED, Code.CONTEXT_LENGTH, Code.CONTENT_POLICY, Code.UPSTREAM_CONFLICT}
-OF_THE_CALLER = SAID - {Code.UPSTREAM_CONFLICT}
+SAID = {
+    Code.UNTRANSLATABLE,
+    Code.UPSTREAM_REFUSED,
+    Code.CONTEXT_LENGTH,
+    Code.CONTENT_POLICY,
+    Code.UPSTREAM_CONFLICT,
+}
+OF_THE_CALLER = SAID - {Code.UPSTREAM_CONFLICT, Code.UNTRANSLATABLE}
 UPSTREAM = Path(__file__).parents[3] / "gateway/upstream"
 
 

@@ -106,7 +106,7 @@ def test_no_name_breaks_out_of_a_header_line() -> None:
 
 def test_a_request_head_is_ready_but_for_its_length() -> None:
     backend = snapshot().backends["up"]
-    head = backend.heads[Operation.CHAT].decode()
+    head = backend.ways[Operation.CHAT].head.decode()
     first, *lines = head.removesuffix("\r\n").split("\r\n")
     assert first == "POST /v1/chat/completions HTTP/1.1"
     assert "host: vendor.test:8000" in lines

@@ -1,0 +1,137 @@
+"""A client's language and an upstream's, joined by the lingua franca for one pair of ends.
+
+There is none where both are the same: then bytes go through. An exchange reads the client's
+document once (`read`); each attempt writes it for its own target (`request`).
+"""
+
+from typing import Protocol
+
+from gateway.chat import usage
+from gateway.chat.deltas import CONTENT, Broken, Count, Delta, tokens
+from gateway.chat.document import Document
+from gateway.chat.usage import Usage
+from gateway.dialects.base import (
+    ClientDialect,
+    DeltaReader,
+    DeltaWriter,
+    EmbeddingsDialect,
+    Losses,
+    Said,
+    UpstreamDialect,
+)
+from gateway.errors import Code, GatewayError
+
+
+class Translation(Protocol):
+    @property
+    def stream_type(self) -> bytes:
+        """How the content type of the upstream's streams begins."""
+
+    def read(self, document: Document, losses: Losses) -> Document:
+        """The client's request in the lingua franca. Raises GatewayError."""
+
+    def request(self, asked: Document, losses: Losses) -> Document:
+        """The lingua franca's in the upstream's language. Raises GatewayError."""
+
+    def answer(self, document: Document, asked: Document) -> tuple[Document, Usage | None]:
+        """The upstream's answer in the client's language. Raises BadAnswer."""
+
+    def stream(self, asked: Document) -> "Translated": ...
+
+    def read_error(self, body: bytes) -> Said: ...
+
+
+class Chats:
+    """Between any two languages of conversation."""
+
+    def __init__(self, client: ClientDialect, upstream: UpstreamDialect) -> None:
+        self._client = client
+        self._upstream = upstream
+        self.stream_type = upstream.stream_type
+        self.read = client.read_request
+        self.request = upstream.write_request
+        self.read_error = upstream.read_error
+
+    def answer(self, document: Document, asked: Document) -> tuple[Document, Usage | None]:
+        answer = self._upstream.read_response(document)
+        return self._client.write_response(answer, asked), usage.of(answer.get("usage"))
+
+    def stream(self, asked: Document) -> "Translated":
+        return Translated(self._upstream.reader(), self._client.writer(asked))
+
+
+class Embeddings:
+    """From OpenAI's embeddings, which are the lingua franca of their kind, to another's."""
+
+    stream_type = b""
+
+    def __init__(self, upstream: EmbeddingsDialect) -> None:
+        self._upstream = upstream
+        self.request = upstream.write_request
+        self.read_error = upstream.read_error
+
+    def read(self, document: Document, losses: Losses) -> Document:
+        return document
+
+    def answer(self, document: Document, asked: Document) -> tuple[Document, Usage | None]:
+        answer = self._upstream.read_response(document, asked)
+        return answer, usage.of(answer.get("usage"))
+
+    def stream(self, asked: Document) -> "Translated":
+        raise NotImplementedError("embeddings come whole")
+
+
+class Translated:
+    """An upstream's stream on its way to a client of another language: a Watch."""
+
+    def __init__(self, reader: DeltaReader, writer: DeltaWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.events = 0
+        self.content = False
+        self.done = False
+        self.error = b""
+        self.broken: Code | None = None
+        self.usage: Usage | None = None
+        self.tokens = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self._over():
+            return b""
+        passed = self._told(self._reader.feed(chunk))
+        self.events = self._reader.events
+        if self._reader.done and not self._over():
+            self.done = True
+            passed += self._writer.close()
+        return passed
+
+    def close(self) -> bytes | None:
+        if self._over():
+            return None
+        passed = self._told(self._reader.close())
+        if self._over():
+            return None
+        self.done = True
+        return passed + self._writer.close()
+
+    def _over(self) -> bool:
+        return self.done or self.broken is not None
+
+    def error_event(self, error: GatewayError) -> bytes:
+        """The end of a stream that is not whole, where this much of it has been told."""
+        return self._writer.fail(error)
+
+    def _told(self, deltas: list[Delta]) -> bytes:
+        """What of them may go out; nothing from a broken one on."""
+        for at, delta in enumerate(deltas):
+            if isinstance(delta, Broken):
+                self.broken = delta.code
+                self.error = delta.said.encode()
+                deltas = deltas[:at]
+                break
+            self.tokens += tokens(delta)
+            if isinstance(delta, Count):
+                self.usage = delta.usage
+            elif not self.content and isinstance(delta, CONTENT):
+                self.content = True
+        return self._writer.write(deltas) if deltas else b""

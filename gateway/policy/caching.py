@@ -1,0 +1,165 @@
+"""What may be remembered, and under which key. Pure.
+
+An answer may be remembered where it would be the same each time. Each field of a request is
+classified: it can change the answer and is part of the key, or cannot and is not; with a field that
+nobody has classified, nothing is remembered.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from gateway.chat.document import Document
+from gateway.chat.operation import Operation
+
+VERSION: Final = b"1"  # of the key and of what is kept under it
+
+# Fields of the lingua franca that can change an answer.
+_TELLING: Final = frozenset(
+    {
+        "model",
+        "messages",
+        "prompt",
+        "suffix",
+        "echo",
+        "best_of",
+        "input",
+        "dimensions",
+        "encoding_format",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "functions",
+        "function_call",
+        "response_format",
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "seed",
+        "n",
+        "stop",
+        "max_tokens",
+        "max_completion_tokens",
+        "presence_penalty",
+        "frequency_penalty",
+        "repetition_penalty",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "modalities",
+        "audio",
+        "prediction",
+        "reasoning_effort",
+        "thinking",
+        "verbosity",
+        "service_tier",
+    }
+)
+# Fields that cannot: how it is sent, who asks, what the vendor keeps.
+_SILENT: Final = frozenset(
+    {
+        "stream",
+        "stream_options",
+        "user",
+        "metadata",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+    }
+)
+# Fields with which an answer is another each time, or does something besides.
+_LIVING: Final = frozenset({"web_search_options", "moderation", "store"})
+CLASSIFIED: Final = _TELLING | _SILENT | _LIVING
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a route lets be remembered."""
+
+    enabled: bool
+    seeded: bool  # its backends honour a seed: then any temperature will do
+    shared: str  # "" for each tenant by itself, else the name of what several share
+
+
+def reason(operation: Operation, asked: Document, rule: Rule) -> str:
+    """Why an answer may not be remembered; "" if it may. asked: in the lingua franca."""
+    if not rule.enabled:
+        return "off"
+    unknown = asked.keys() - CLASSIFIED
+    if unknown:
+        return "unknown_field"
+    if any(asked.get(name) not in (None, False) for name in _LIVING):
+        return "living"
+    if operation is Operation.EMBEDDINGS:
+        return ""
+    if asked.get("n") not in (None, 1) or asked.get("best_of") not in (None, 1):
+        return "several_choices"
+    if asked.get("temperature") == 0 and not isinstance(asked["temperature"], bool):
+        return ""
+    if rule.seeded and isinstance(asked.get("seed"), int):
+        return ""
+    return "not_deterministic"
+
+
+_canonical: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+def key(scope: str, route: str, target: str, policy: str, operation: str, asked: Document) -> bytes:
+    """32 bytes. scope: the tenant, or what is shared; policy: whatever else the config does to an
+    answer. Each part is told with its length, so that no two lists of parts are alike.
+    """
+    document = {name: _number(value) for name, value in asked.items() if _tells(name, value)}
+    digest = hashlib.sha256(VERSION)
+    for part in (scope, route, target, policy, operation):
+        raw = part.encode()
+        digest.update(b"%d:" % len(raw))
+        digest.update(raw)
+    digest.update(_canonical(document))
+    return digest.digest()
+
+
+def _tells(name: str, value: object) -> bool:
+    """null says what is said by leaving a field out."""
+    return name not in _SILENT and value is not None
+
+
+def _number(value: object) -> object:
+    """1.0 says what 1 says."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if whole and isinstance(value, float) else value
+
+
+# ---- what the client says
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """cache-control of a request (RFC 9111 5.2.1), as far as it means something here."""
+
+    look: bool = True  # a remembered answer will do
+    keep: bool = True  # the answer may be remembered
+    max_age_s: float | None = None  # a remembered one may be so old
+
+
+_ANY: Final = Wish()
+
+
+def wish(header: bytes | None) -> Wish:
+    """What cannot be read asks for nothing."""
+    if header is None:
+        return _ANY
+    look = keep = True
+    max_age_s: float | None = None
+    for part in header.lower().split(b","):
+        name, _, value = part.strip().partition(b"=")
+        if name == b"no-cache":
+            look = False
+        elif name == b"no-store":
+            look = keep = False
+        elif name == b"max-age" and value.isdigit() and len(value) < 10:
+            max_age_s = float(value)
+    return Wish(look, keep, max_age_s)

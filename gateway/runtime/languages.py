@@ -1,0 +1,51 @@
+"""Which language a client speaks for each operation, and in which one a backend is asked for it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.chat.operation import Operation
+from gateway.dialects import openai_chat, openai_passing
+from gateway.dialects.base import ClientDialect
+from gateway.dialects.translation import Chats, Embeddings, Translation
+from gateway.providers.base import Door, EmbeddingsDoor
+
+CLIENTS: Final[Mapping[Operation, ClientDialect]] = {
+    Operation.CHAT: openai_chat.CLIENT,
+    Operation.COMPLETION: openai_passing.COMPLETION_CLIENT,
+    Operation.EMBEDDINGS: openai_passing.EMBEDDINGS_CLIENT,
+}
+# A conversation may be had through any of these doors; the one that carries most comes first.
+_CONVERSING: Final = (
+    Operation.CHAT,
+    Operation.MESSAGES,
+    Operation.GENERATE,
+    Operation.RESPONSES,
+    Operation.COMPLETION,
+)
+
+
+def client_of(operation: Operation | None) -> ClientDialect:
+    """OpenAI's chat where nothing more is known: every client of ours reads its errors."""
+    if operation is None:
+        return openai_chat.CLIENT
+    return CLIENTS.get(operation, openai_chat.CLIENT)
+
+
+AnyDoor = Door | EmbeddingsDoor
+
+
+def door_for(operation: Operation, doors: Mapping[Operation, AnyDoor]) -> AnyDoor | None:
+    """The door through which an operation is asked: its own, else another language's."""
+    if operation in doors or operation not in _CONVERSING:
+        return doors.get(operation)
+    return next((doors[other] for other in _CONVERSING if other in doors), None)
+
+
+def translation(operation: Operation, door: AnyDoor) -> Translation | None:
+    """None where both ends speak the same."""
+    client = CLIENTS[operation]
+    if client.name == door.dialect.name:
+        return None
+    if isinstance(door, EmbeddingsDoor):
+        return Embeddings(door.dialect)
+    return Chats(client, door.dialect)
