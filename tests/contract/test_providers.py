@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import gateway.providers
-from gateway.chat.operation import UNDERSTOOD, Operation
+from gateway.chat.operation import Operation
 from gateway.errors import Code
 from gateway.policy.failures import RULES
 from gateway.providers import BadProvider, discover
@@ -50,6 +50,9 @@ def test_paths_lie_below_it(provider: Provider) -> None:
     for operation, path in provider.paths.items():
         assert isinstance(operation, Operation)
         assert re.fullmatch(r"(/[a-z0-9_.-]+)+", path)
+    for door in provider.doors.values():
+        for path in (door.path, door.stream_path or door.path):
+            assert re.fullmatch(r"(/[A-Za-z0-9_.:{}-]+)+(\?[a-z-]+=[a-z0-9-]+)?", path)
     assert Operation.MODELS not in provider.paths
     assert len(set(provider.paths.values())) == len(provider.paths)
 
@@ -61,7 +64,9 @@ def test_authorization_is_a_clean_head_and_depends_on_nothing_else(provider: Pro
     for name, value in lines:
         assert re.fullmatch(rb"[a-z0-9-]+", name)
         assert printable(value)
-    assert not provider.paths or any(SECRET.encode() in value for _, value in lines)
+    assert (
+        not provider.doors or provider.sign or any(SECRET.encode() in value for _, value in lines)
+    )
 
 
 @every
@@ -107,8 +112,8 @@ def test_what_was_taken_from_a_vendor_says_where_from(provider: Provider) -> Non
 
 
 @every
-def test_what_is_understood_is_offered_or_nothing_is(provider: Provider) -> None:
-    assert not provider.paths or provider.paths.keys() >= UNDERSTOOD
+def test_who_relays_converses_too(provider: Provider) -> None:
+    assert provider.doors or not provider.paths
 
 
 # ---- entry points

@@ -116,8 +116,11 @@ def test_a_request_head_is_ready_but_for_its_length() -> None:
 
 
 def test_a_backend_offers_the_operations_that_it_has() -> None:
-    assert set(snapshot().backends["up"].paths) == {Operation.CHAT, Operation.AUDIO}
-    assert Operation.EMBEDDINGS in snapshot().backends["openai"].paths
+    up, openai = snapshot().backends["up"], snapshot().backends["openai"]
+    assert set(up.paths) == {Operation.AUDIO}
+    assert set(up.doors) == {Operation.CHAT}
+    assert Operation.EMBEDDINGS not in up.ways
+    assert Operation.EMBEDDINGS in openai.ways
 
 
 def test_keys_are_found_by_digest_alone() -> None:

@@ -204,3 +204,10 @@ def test_what_is_read_is_written_again() -> None:
     body = b'{"b":1e2,"a":[1, 2.50],"c":"\\u00e9"}'
     assert json.write(json.read(body)) == body
     assert json.write({"a": "é", "b": None}) == '{"a":"é","b":null}'.encode()
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b"{", b'{"a":"\xff"}', b'{"a":%b}' % (b"9" * 5000)])
+def test_what_an_upstream_sends_is_a_whole_document_or_nothing(body: bytes) -> None:
+    assert json.document(b'{"a":{"b":1.5}}') == {"a": {"b": 1.5}}
+    with pytest.raises(json.JsonError):
+        json.document(body)
