@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.chat.operation import Operation
-from gateway.dialects import openai_chat, openai_passing
+from gateway.dialects import openai_chat, openai_completion, openai_embeddings
 from gateway.dialects.base import EmbeddingsDialect, Said, UpstreamDialect
 from gateway.dialects.openai import read_error
 from gateway.policy.failures import Failure, by_status
@@ -67,8 +67,8 @@ OPENAI_PATHS: Final[Mapping[Operation, str]] = {
 
 OPENAI_DOORS: Final[Mapping[Operation, Door | EmbeddingsDoor]] = {
     Operation.CHAT: Door(openai_chat.UPSTREAM, "/chat/completions"),
-    Operation.COMPLETION: Door(openai_passing.COMPLETION, "/completions"),
-    Operation.EMBEDDINGS: Door(openai_passing.EMBEDDINGS, "/embeddings"),
+    Operation.COMPLETION: Door(openai_completion.UPSTREAM, "/completions"),
+    Operation.EMBEDDINGS: Door(openai_embeddings.UPSTREAM, "/embeddings"),
 }
 
 

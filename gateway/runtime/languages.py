@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.chat.operation import Operation
-from gateway.dialects import openai_chat, openai_passing
+from gateway.dialects import openai_chat, openai_completion, openai_embeddings
 from gateway.dialects.base import ClientDialect
 from gateway.dialects.translation import Chats, Embeddings, Translation
 from gateway.providers.base import Door, EmbeddingsDoor
 
 CLIENTS: Final[Mapping[Operation, ClientDialect]] = {
     Operation.CHAT: openai_chat.CLIENT,
-    Operation.COMPLETION: openai_passing.COMPLETION_CLIENT,
-    Operation.EMBEDDINGS: openai_passing.EMBEDDINGS_CLIENT,
+    Operation.COMPLETION: openai_completion.CLIENT,
+    Operation.EMBEDDINGS: openai_embeddings.CLIENT,
 }
 # A conversation may be had through any of these doors; the one that carries most comes first.
 _CONVERSING: Final = (
