@@ -5,6 +5,7 @@ valid UTF-8. Whatever ends a stream too early, or in an error, is seen here and 
 Source: platform.openai.com/docs/api-reference/chat-streaming, 2026-11.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -63,8 +64,50 @@ class _Odd(msgspec.Struct, gc=False):
 _event: Final = msgspec.json.Decoder(_Event).decode
 _opening: Final = msgspec.json.Decoder(_Opening).decode
 _odd: Final = msgspec.json.Decoder(_Odd).decode
+_TEXT: Final = re.compile(rb'(?:content|text)": ?"')  # behind it a string's characters begin
+_CHARACTERS: Final = bytes(
+    set(range(0x20, 0x7F)) - set(b'"\\')
+)  # that may stand in one as they are
+_SHAPES: Final = 16  # learned in one stream; where they keep changing there is none
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _EMPTY: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
+
+
+class _Shape:
+    """The last usual event around its text. The same bytes around another text are as usual.
+
+    Valid JSON has `content":"` only where a string begins behind a key; whatever plain characters
+    stand in it, nothing else of the event changes. So such events are not parsed again.
+    """
+
+    __slots__ = ("_left", "end", "start")
+
+    def __init__(self) -> None:
+        self.start = self.end = b"\n"  # no event begins so
+        self._left = _SHAPES
+
+    def learn(self, event: bytes) -> None:
+        found = _TEXT.search(event) if self._left and len(event) <= json.MONSTER else None
+        if found is None:
+            return
+        begin = found.end()
+        end = event.index(b'"', begin)
+        if event.find(b"\\", begin, end) < 0:
+            self.start, self.end = event[:begin], event[end:]
+            self._left -= 1
+
+
+def _are_plain(texts: list[bytes]) -> bool:
+    """Whether all may stand in a string of JSON as they are."""
+    text = b" ".join(texts)
+    strange = text.translate(None, _CHARACTERS)
+    if not strange:
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return min(strange) >= 0x80
 
 
 class Watch:
@@ -74,6 +117,7 @@ class Watch:
         "_choices",
         "_finished",
         "_reader",
+        "_shape",
         "_silent",
         "_withhold_usage",
         "broken",
@@ -87,6 +131,7 @@ class Watch:
     def __init__(self, *, withhold_usage: bool, choices: int = 1) -> None:
         self._withhold_usage = withhold_usage  # we asked for it, the client did not
         self._reader: sse.SseReader | None = None
+        self._shape = _Shape()
         self._choices = choices  # as many were asked for; more if the stream has more
         self._finished: set[int] = set()  # the choices that have said why they ended
         self._silent = 0  # events before the first content
@@ -124,7 +169,9 @@ class Watch:
             done = chunk.endswith(sse.DONE)
             rest = chunk[: -len(sse.DONE)] if done else chunk
             events = sse.plain(rest) if rest else ()
-            if events is not None and self._plain(events, rest):
+            if events is not None and (
+                self._plain(events, self._shape) or self._plain(events, _Shape())
+            ):
                 self.done = done
                 return chunk
         return self._careful(chunk)
@@ -136,23 +183,38 @@ class Watch:
         whole = self.complete and not self.unfinished and self.broken is None
         return sse.DONE if whole else None
 
-    def _plain(self, data: Sequence[bytes], chunk: bytes) -> bool:
-        """The fast way for whole events in the plain form; False if they need the careful one."""
-        try:
-            events = [_event(one) for one in data]
-            if not chunk.isascii():
-                chunk.decode()
-            silent = 0 if self.content else _silent(data)
-        except _UNREADABLE:
+    def _plain(self, data: Sequence[bytes], shape: _Shape) -> bool:
+        """The fast way for whole events in the plain form; False if they need a slower one."""
+        content, start, end = self.content, shape.start, shape.end
+        around = len(start) + len(end)
+        telling: list[_Event] = []
+        texts: list[bytes] = []
+        silent = 0
+        for one in data:
+            text = one.removeprefix(start).removesuffix(end)
+            if content and len(text) == len(one) - around:
+                texts.append(text)
+                continue
+            try:
+                event = _checked(one)
+                if not content:
+                    content = _has_content(_opening(one))
+                    silent += not content
+            except _UNREADABLE:
+                return False
+            if self._stands_out(event) or (len(one) > json.MONSTER and json.has_monster(one)):
+                return False
+            if event != _USUAL:
+                telling.append(event)
+            elif content:
+                shape.learn(one)
+                start, end = shape.start, shape.end
+                around = len(start) + len(end)
+        if texts and not _are_plain(texts):
             return False
-        telling = [event for event in events if event != _USUAL]
-        if any(map(self._stands_out, telling)):
-            return False
-        if len(chunk) > json.MONSTER and json.has_monster(chunk):
-            return False
-        self.content = self.content or silent < len(events)
+        self.content = content
         self._silent += silent
-        self.events += len(events)
+        self.events += len(data)
         for event in telling:
             self._note(event)
         return True
@@ -184,8 +246,7 @@ class Watch:
             out.append(sse.DONE)
             return False
         try:
-            event = _event(data)
-            data.decode()
+            event = _checked(data)
             erroneous = name == b"error" or _is_error(event, data)
             content = self.content or (not erroneous and _has_content(_opening(data)))
         except _UNREADABLE:
@@ -218,19 +279,19 @@ class Watch:
             self.usage = read_usage(msgspec.Raw(json.write(event.usage))) or self.usage
 
 
+def _checked(data: bytes) -> _Event:
+    """Raises one of _UNREADABLE."""
+    event = _event(data)
+    if not data.isascii():
+        data.decode()
+    return event
+
+
 def _is_error(event: _Event, data: bytes) -> bool:
     """In OpenAI's shape, or in that of older vLLM: {"object":"error","message":...}."""
     if event.error is not None:
         return True
     return event.choices is None and bytes(_odd(data).object) == b'"error"'
-
-
-def _silent(data: Sequence[bytes]) -> int:
-    """How many of these come before the first content."""
-    for number, one in enumerate(data):
-        if _has_content(_opening(one)):
-            return number
-    return len(data)
 
 
 def _has_content(event: _Opening) -> bool:

@@ -312,3 +312,57 @@ def test_the_plain_form_is_what_the_reader_sees(pieces: list[bytes]) -> None:
         reader = sse.SseReader()
         assert found == list(reader.feed(stream))
         assert reader.between
+
+
+# An event around its text; and places where a text might be looked for that is none.
+AROUND = st.sampled_from(
+    [
+        (b'{"choices":[{"index":0,"delta":{"content":"', b'"},"finish_reason":null}]}'),
+        (b'{"choices": [{"index": 0, "delta": {"content": "', b'"}}]}'),
+        (b'{"choices":[{"delta":{"content":null,"reasoning_content":"', b'"}}]}'),
+        (b'{"choices":[{"index":0,"text":"', b'","logprobs":null}]}'),
+        (b'{"choices":[{"delta":{"content":"x"},"finish_reason":"', b'"}]}'),
+        (b'{"x":"content\\":","choices":[{"delta":{"content":"x', b'"}}]}'),
+        (b'{"\\"content":"', b'","choices":[{"delta":{"content":"x"}}]}'),
+        (b'{"choices":[{"delta":{"content":"x"}}],"usage":{"content":"', b'"}}'),
+        (b'{"choices":[{"delta":{"content":"x"}}],"error":{"text":"', b'"}}'),
+        (b'{"id":"', b'","choices":[{"delta":{"content":"x"}}]}'),
+    ]
+)
+IN_TEXT = st.lists(
+    st.sampled_from(
+        [
+            *(
+                b"a",
+                b" ",
+                b"\xc3\xa9",
+                b"\xc3",
+                b"\xa9",
+                b"\xff",
+                b"\xed\xa0\x80",
+                b"\t",
+                b"\0",
+                b"\x7f",
+            ),
+            *(b"\\n", b"\\", b'"', b'","', b"\\u0041", b"\\ud800", b"9" * 5000),
+            *(b'"},{"', b'"}]},{"choices":[{"delta":{"content":"'),
+        ]
+    ),
+    max_size=4,
+).map(b"".join)
+
+
+@given(AROUND, st.lists(IN_TEXT, min_size=1, max_size=4))
+def test_an_event_that_is_like_the_last_is_read_as_if_there_had_been_none(
+    around: tuple[bytes, bytes], texts: list[bytes]
+) -> None:
+    start, end = around
+    taught = Watch(withhold_usage=False)
+    taught.feed(event(start + b"a" + end))
+    for text in texts:
+        if taught.broken is not None:
+            break
+        alone = Watch(withhold_usage=False)
+        chunk = event(start + text + end)
+        assert taught.feed(chunk) == alone.feed(chunk)
+        assert (taught.broken, taught.error) == (alone.broken, alone.error)
