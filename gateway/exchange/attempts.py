@@ -67,6 +67,8 @@ async def answer_from_first(errand: Errand, course: Course, deadline_at: float) 
             raise verdict(course.failures)
         if step.wait_s:
             await asyncio.sleep(step.wait_s)
+            if not step.choice.target.health.repeatable(time.monotonic()):
+                raise verdict(course.failures)  # its circuit has opened meanwhile
         choice = step.choice
 
 

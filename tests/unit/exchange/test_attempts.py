@@ -35,18 +35,20 @@ HEAD = stream_head()
 TOKEN = event(chat_chunk({"content": "token"}))
 
 
-async def answers(on: Serving, model: str = "m", within_s: float = 5, **fields: object) -> None:
+async def answers(
+    on: Serving, model: str = "m", within_s: float = 5, draw: float = 0.0, **fields: object
+) -> None:
     ask = on.ask(model, **fields)
-    course = Course(ask.route, Operation.CHAT, model, on.caller(), lambda: 0.0)
+    course = Course(ask.route, Operation.CHAT, model, on.caller(), lambda: draw)
     errand = Understood(ask, on.outlet, on.record)
     await answer_from_first(errand, course, on.deadline(within_s))
 
 
 async def fails(
-    on: Serving, model: str = "m", within_s: float = 5, stream: bool = False
+    on: Serving, model: str = "m", within_s: float = 5, draw: float = 0.0, stream: bool = False
 ) -> GatewayError:
     with pytest.raises(GatewayError) as error:
-        await answers(on, model, within_s, stream=stream)
+        await answers(on, model, within_s, draw, stream=stream)
     assert on.client.sent == b""
     return error.value
 
@@ -331,3 +333,15 @@ async def test_who_loses_a_race_or_fails_is_expected_to_be_slow() -> None:
     async with serving([Send(response(500))], config=HEDGED, attempts=1) as on:
         await fails(on)
         assert on.route().targets[0].health.pulse.score(time.monotonic(), 0) > 0.9
+
+
+@looped
+async def test_nobody_is_asked_again_whose_circuit_has_opened_meanwhile() -> None:
+    async with serving([Send(response(500))]) as on:
+        health = on.route().targets[0].health
+        going = asyncio.create_task(fails(on, draw=0.9))
+        await until(lambda: len(on.record.attempts) == 1 and on.record.attempts[0].ended_at)
+        for _ in range(20):
+            health.failed(Failure(Code.UPSTREAM_ERROR, 500), time.monotonic())
+        assert (await going).code is Code.UPSTREAM_ERROR
+        assert len(on.bad.journal) == 1
