@@ -141,6 +141,8 @@ class Circuit:
                     enough and bad >= rule.failure_ratio * (good + bad)
                 ):
                     self._open(now, draw)
+            case State.HALF_OPEN if self._probing and now < self._until:
+                self._state, self._probing = State.OPEN, False  # probed early: nothing new
             case State.HALF_OPEN if self._probing:
                 self._open(now, draw)
             case State.HALF_OPEN:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -242,31 +243,32 @@ async def test_each_probe_that_fails_doubles_the_time_that_a_circuit_is_open() -
     async with serving([Send(response(500))]) as on:
         (target,) = on.route().targets
         health = target.health
-        health.circuit.rule = replace(
-            health.circuit.rule, connect_failures=1, open_s=10.0, open_max_s=1000.0
-        )
+        health.circuit.rule = replace(health.circuit.rule, connect_failures=1, open_s=0.1)
         health.failed(Failure(Code.CONNECT_FAILED), time.monotonic())
-        waits = []
-        for _ in range(3):
-            health.circuit.probe_now()  # as if the time were over
-            await fails(on)
-            waits.append(health.wait_s(time.monotonic()))
-        assert 15 < waits[0] < 25
-        assert 30 < waits[1] < 50
-        assert 60 < waits[2] < 100
+        assert await _waits(on, health.wait_s) == [
+            pytest.approx(open_s, rel=0.25) for open_s in (0.2, 0.4, 0.8)
+        ]
 
 
 @looped
 async def test_a_credential_that_stays_refused_is_asked_ever_less_often() -> None:
     async with serving([Send(response(401))]) as on:
         standing = on.route().targets[0].backend.standing
-        waits = []
-        for _ in range(4):
-            standing.credential.probe_now()
-            await fails(on)
-            waits.append(standing.wait_s(time.monotonic()))
-        assert waits == sorted(waits)
-        assert waits[-1] > 6
+        standing.credential.rule = replace(standing.credential.rule, open_s=0.1)
+        await fails(on)
+        assert await _waits(on, standing.wait_s) == [
+            pytest.approx(open_s, rel=0.25) for open_s in (0.2, 0.4, 0.8)
+        ]
+
+
+async def _waits(on: Serving, wait_s: Callable[[float], float]) -> list[float]:
+    """For how long it is left alone after each of three probes, asked as soon as one is due."""
+    waits = []
+    for _ in range(3):
+        await asyncio.sleep(wait_s(time.monotonic()) + 0.01)
+        await fails(on)
+        waits.append(wait_s(time.monotonic()))
+    return waits
 
 
 @looped

@@ -169,3 +169,18 @@ def test_switched_off_an_open_one_is_closed() -> None:
     circuit.rule = replace(RULE, enabled=False)
     assert circuit.admits(T, 0.999)
     assert circuit.wait_s(T) == 0.0
+
+
+def test_a_probe_before_its_time_that_fails_changes_nothing() -> None:
+    """Where nothing else is left there is one every half second: that is no news each time."""
+    circuit = Circuit(RULE)
+    for _ in range(RULE.connect_failures):
+        circuit.failed(T, connect=True, draw=0.5)
+    wait_s = circuit.wait_s(T)
+    for number in range(1, 8):
+        now = T + 0.5 * number
+        circuit.probe_now()
+        assert circuit.enter(now)
+        circuit.failed(now, connect=True, draw=0.5)
+        assert not circuit.admits(now, 0.0)
+        assert circuit.wait_s(now) == pytest.approx(wait_s - 0.5 * number)
