@@ -50,9 +50,29 @@ _TRUE: Final = msgspec.Raw(b"true")
 _FALSE: Final = msgspec.Raw(b"false")
 
 
+# Fields that make an answer more than one text, or bind it from its beginning: a grammar would
+# begin anew, and a prompt that is repeated would be so twice.
+_BINDING: Final = frozenset(
+    {
+        "tools",
+        "functions",
+        "response_format",
+        "structured_outputs",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "guided_grammar",
+        "continue_final_message",
+        "echo",
+        "suffix",
+        "best_of",
+    }
+)
+
+
 def continuable(ask: Ask) -> bool:
     """Whether the answer will be one text, as far as the request tells."""
-    if ask.head.choices != 1 or "tools" in ask.fields or "functions" in ask.fields:
+    if ask.head.choices != 1 or not _BINDING.isdisjoint(ask.fields):
         return False
     if ask.operation is Operation.COMPLETION:
         return bytes(ask.fields.get("prompt", msgspec.Raw(b""))).startswith(b'"')
