@@ -225,8 +225,13 @@ SITUATIONS: Final[dict[Code, Situation]] = {
         504,
         _TIMEOUT,
     ),
-    Code.UPSTREAM_CONFLICT: _caller(
-        409, "The backend says that the request is in conflict with another one, in its words."
+    Code.UPSTREAM_CONFLICT: Situation(
+        409,
+        _INVALID,
+        Origin.CALLER,
+        "The backend says that the request is in conflict with another one, in its words, each "
+        "time it was asked.",
+        final=True,
     ),
     Code.UPSTREAM_UNSUPPORTED: _upstream(
         "The backend does not do what was asked of it: its 405, 501 and the like. Operators: "

@@ -76,7 +76,7 @@ def _refusals() -> Iterator[Row]:
     yield Row("U6 402", says(402), 429, "insufficient_quota", "upstream_quota")
     yield Row("U6 insufficient_quota", quota, 429, "insufficient_quota", "upstream_quota")
     yield Row("U7 408", says(408), 504, "timeout_error", "upstream_timeout")
-    yield Row("U7 409", says(409), 409, "invalid_request_error", "upstream_conflict", final=False)
+    yield Row("U7 409", says(409), 409, "invalid_request_error", "upstream_conflict")
     limited = (429, "rate_limit_error", "upstream_rate_limited")
     for name, headers, wait in (
         ("U8 without retry-after", b"", "1"),

@@ -41,10 +41,15 @@ def test_a_status_fits_whose_fault_it_was() -> None:
 
 
 def test_whoever_may_try_again_is_not_told_that_it_is_final() -> None:
-    for status in (408, 409):
-        assert not any(at.final for at in SITUATIONS.values() if at.status == status)
+    assert not any(at.final for at in SITUATIONS.values() if at.status == 408)
     assert not any(at.final for at in SITUATIONS.values() if at.origin is Origin.GATEWAY)
     assert not SITUATIONS[Code.UPSTREAM_RATE_LIMITED].final
+
+
+def test_what_the_gateway_has_tried_again_itself_is_final() -> None:
+    """SDKs repeat a 409 and a 5xx: three attempts of ours would be nine."""
+    for code in (Code.UPSTREAM_CONFLICT, Code.UPSTREAM_ERROR, Code.CONNECT_FAILED):
+        assert SITUATIONS[code].final
 
 
 def test_every_word_is_said_somewhere() -> None:
