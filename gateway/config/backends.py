@@ -10,6 +10,8 @@ from gateway.config.findings import Findings
 
 SIMULATED = "simulated"
 _NEEDS_URL = "openai_compatible"
+_NEEDS_REGION = "bedrock"  # which is a part of its address
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -65,6 +67,11 @@ def _check_url(backend: written.Backend, path: Path, findings: Findings) -> None
             findings.blame_at((*path, "base_url"), fault)
     elif backend.provider == _NEEDS_URL and not findings.broken((*path, "base_url")):
         findings.blame_at((*path, "base_url"), f"is missing; {_NEEDS_URL} needs it")
+    if backend.provider == _NEEDS_REGION and not backend.region:
+        if not findings.broken((*path, "region")):
+            findings.blame_at((*path, "region"), f"is missing; {_NEEDS_REGION} needs it")
+    elif backend.region is not None and not _REGION.fullmatch(backend.region):
+        findings.blame_at((*path, "region"), "has lower-case letters, digits and '-' only")
 
 
 def _check_proxy(backend: written.Backend, path: Path, findings: Findings) -> None:

@@ -33,7 +33,7 @@ ROWS = (
 )
 NO_DOOR = "there is no door to"
 # Providers that a backend may name though their door is not built yet.
-PROVIDERS = ("anthropic", "azure", "bedrock", "cohere", "gemini", "vertex")
+PROVIDERS = ("anthropic", "azure", "cohere", "gemini", "vertex")
 
 
 def sentences(file: written.File, findings: Findings) -> tuple[str, ...]:

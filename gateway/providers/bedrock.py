@@ -56,7 +56,9 @@ PROVIDER = Provider(
         Operation.CHAT: Door(
             bedrock.UPSTREAM, "/model/{model}/converse", "/model/{model}/converse-stream"
         ),
-        Operation.EMBEDDINGS: EmbeddingsDoor(bedrock_embeddings.EMBEDDINGS, "/model/{model}/invoke"),
+        Operation.EMBEDDINGS: EmbeddingsDoor(
+            bedrock_embeddings.EMBEDDINGS, "/model/{model}/invoke"
+        ),
     },
     authorize=authorize,
     sign=sign,

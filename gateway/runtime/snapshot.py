@@ -218,7 +218,8 @@ def offers(backend: schema.Backend, operation: Operation) -> bool:
 
 def url_of(backend: schema.Backend, provider: Provider) -> str:
     """The base URL in effect."""
-    return (backend.base_url or provider.base_url or "").rstrip("/")
+    url = backend.base_url or (provider.base_url or "").replace("{region}", backend.region or "")
+    return url.rstrip("/")
 
 
 def proxy_of(backend: schema.Backend, base_url: str) -> Proxy | None:

@@ -89,6 +89,12 @@ def test_openai_compatible_needs_a_url(flow: str) -> None:
     assert "base_url: is missing; openai_compatible needs it" in told(_one(flow))[0]
 
 
+def test_bedrock_needs_a_region() -> None:
+    assert "region: is missing; bedrock needs it" in told(_one("provider: bedrock"))[0]
+    odd = _one("provider: bedrock, region: 'eu/../x'")
+    assert "region: has lower-case letters" in told(odd)[0]
+
+
 def test_an_unknown_provider_has_a_neighbour() -> None:
     assert told(_one("provider: antropic")) == [
         "config.yaml:1:28 backends.one.provider: unknown provider 'antropic'; "

@@ -32,7 +32,7 @@ def test_what_works_is_not_mentioned() -> None:
         (SIM.replace("simulated", "simulated, limits: {concurrent: 1}"), "backends.sim.limits"),
         (SIM.replace("simulated", "simulated, cache: {enabled: true}"), "backends.sim.cache"),
         (SIM + "cache: {enabled: true}", "cache"),
-        (SIM.replace("simulated", "bedrock"), "backends.sim.provider"),
+        (SIM.replace("simulated", "anthropic"), "backends.sim.provider"),
         (
             SIM.replace("sim/lorem", "{targets: [{use: sim/a}], cache: {enabled: true}}"),
             "models.demo.cache",
