@@ -139,6 +139,19 @@ class App:
 
     # ---- what the admin port asks
 
+    @property
+    def log(self) -> Log:
+        return self._log
+
+    def config(self) -> Config:
+        return self._runtime.snapshot.config
+
+    def hashes(self) -> list[str]:
+        return [self._runtime.snapshot.hash]
+
+    def drain(self) -> None:
+        self._stopping.set()
+
     def ready(self) -> tuple[bool, dict[str, object]]:
         draining = self._runtime.draining
         facts: dict[str, object] = {"status": "draining" if draining else "ready"}

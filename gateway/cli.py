@@ -153,13 +153,14 @@ async def _run(args: argparse.Namespace, parse: Callable[[bytes], Config], log: 
             if args.greet:
                 _greet(addresses)
 
-    config = load.load(
-        args.config, env=os.environ, overrides=args.overrides, known_providers=discover().keys()
-    )
-    if config.server.workers > 1 and args.worker is None:
+    read = partial(
+        load.load, args.config, env=os.environ, overrides=args.overrides,
+        known_providers=discover().keys(),
+    )  # fmt: skip
+    if read().server.workers > 1 and args.worker is None:
         given = [f"--set={key}={value}" for key, value in args.overrides]
         again = ["serve", f"--config={args.config}", *given]
-        await supervisor.Supervisor(config, again, log).run(ready)
+        await supervisor.Supervisor(read, again, log).run(ready)
     else:
         await app.App(args.config, parse, log, args.worker).run(ready)
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from gateway.admin import api
 from gateway.app import Ready, bind, url
+from gateway.config.load import ConfigError
 from gateway.config.schema import Config
 from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
@@ -26,6 +27,7 @@ START_S: Final = 30.0  # for all workers to be ready
 SILENT_S: Final = 15.0  # a worker that has not been heard of for so long is killed
 BACKOFF_S: Final = (0.1, 0.5, 2.0, 8.0, 30.0)  # before a worker that died is started again
 STEADY_S: Final = 30.0  # a worker that lived so long had a good start
+REREAD_S: Final = 1.0  # how old what it knows of the config may be
 ANSWER_S: Final = 2.0  # for a worker's numbers
 _BOOT: Final = Path(__file__).resolve().parent / "_boot.py"
 
@@ -56,8 +58,11 @@ class Worker:
 class Supervisor:
     """The parent of all workers. `arguments`: what each is started with."""
 
-    def __init__(self, config: Config, arguments: Sequence[str], log: Log) -> None:
-        self._config = config
+    def __init__(self, read: Callable[[], Config], arguments: Sequence[str], log: Log) -> None:
+        """read: the config as the file has it. Raises ConfigError."""
+        self._read = read
+        self._read_at = time.monotonic()
+        self._config = config = read()
         self._arguments = arguments
         self._log = log
         self._workers = [Worker(index) for index in range(config.server.workers)]
@@ -182,6 +187,25 @@ class Supervisor:
             worker.signal(number)
 
     # ---- what the admin port asks
+
+    @property
+    def log(self) -> Log:
+        return self._log
+
+    def config(self) -> Config:
+        """What the file says, as long as it says it well: the workers follow the same file."""
+        if time.monotonic() - self._read_at > REREAD_S:
+            self._read_at = time.monotonic()
+            with contextlib.suppress(ConfigError):
+                self._config = self._read()
+        return self._config
+
+    def hashes(self) -> list[str]:
+        return [worker.last.config for worker in self._workers if worker.alive]
+
+    def drain(self) -> None:
+        if not self._stopping.is_set():
+            self._stop()
 
     def ready(self) -> tuple[bool, dict[str, object]]:
         """Ready while at least half of the workers are."""

@@ -1,33 +1,26 @@
-"""What the admin port answers: health, readiness, metrics."""
+"""What the admin port answers: health, readiness, metrics, and with a token the keeper's API."""
 
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from aiohttp import web
 
-from gateway.telemetry.metrics import Metrics, exposition
+from gateway.admin.description import ROUTES
+from gateway.admin.keeper import MAX_BODY, House, Keeper
+from gateway.telemetry.metrics import exposition
 
 SHUTDOWN_S: Final = 0.5  # for a scrape that is under way
 CACHED_S: Final = 1.0  # scrapers that come at once share one exposition
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class House(Protocol):
-    """What is asked about: one worker by itself, or a supervisor of several."""
-
-    def ready(self) -> tuple[bool, dict[str, object]]:
-        """Whether traffic is wanted, and what there is to say about it."""
-
-    async def metrics(self) -> Sequence[Metrics]:
-        """The numbers of all processes, up to date."""
-
-
 def build(house: House) -> web.Application:
-    app = web.Application()
+    keeper = Keeper(house)
+    app = web.Application(middlewares=[keeper.guard], client_max_size=MAX_BODY)
     answers = _Answers(house)
     app.add_routes(
         [
@@ -36,6 +29,7 @@ def build(house: House) -> web.Application:
             web.get("/metrics", answers.metrics),
         ]
     )
+    app.add_routes([web.route(one.method, one.path, keeper.answers[one.name]) for one in ROUTES])
     return app
 
 

@@ -149,7 +149,7 @@ class Admin(msgspec.Struct, frozen=True, kw_only=True):
         Secret,
         Meta(
             description="What the admin API asks for, 16 characters or more; "
-            "empty: the API is off, metrics and health stay."
+            "empty: the API is off (404), metrics and health stay."
         ),
     ] = Secret("")
 

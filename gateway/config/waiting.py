@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from gateway.config import schema, written
 from gateway.config.faults import Path, dotted
 from gateway.config.findings import Findings
-from gateway.config.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,6 @@ class Row:
 ROWS = (
     Row("store", "the store is memory, in each process.", "memory"),
     Row("on_store_error", "there is no shared store that could fail."),
-    Row("admin.token", "the admin API is off.", Secret("")),
     Row("tenants.*.limits", "tenants are not limited.", schema.Limits()),
     Row("tenants.*.budget", "budgets are not kept."),
     Row("keys.*.limits", "keys are not limited.", schema.Limits()),

@@ -29,6 +29,14 @@ Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[!-~]([ -~]*
 Pattern = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^*]*\*?$")]
 
 
+class _Caps(Caps, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class _Limits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new key is to be."""
 
@@ -36,8 +44,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tenant: Name
     models: tuple[Pattern, ...] = ("*",)
     operations: tuple[Operation, ...] | None = None
-    caps: Caps = NO_CAPS
-    limits: Limits = Limits()
+    caps: _Caps = _Caps()
+    limits: _Limits = _Limits()
     expires_in_s: Annotated[float, Meta(gt=0, le=10 * 366 * 86_400)] | None = None
 
 
@@ -102,8 +110,8 @@ def create(entries: Entries, wanted: Wanted, clear: str, secret: str, now: float
         prefix=clear[:SHOWN],
         models=wanted.models,
         operations=wanted.operations,
-        caps=wanted.caps,
-        limits=wanted.limits,
+        caps=Caps(**msgspec.structs.asdict(wanted.caps)),
+        limits=Limits(**msgspec.structs.asdict(wanted.limits)),
         created_at=now,
         expires_at=None if wanted.expires_in_s is None else now + wanted.expires_in_s,
     )

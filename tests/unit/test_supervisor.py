@@ -19,7 +19,7 @@ models: {demo: sim/lorem}
 
 def supervisor(log: Log) -> Supervisor:
     config = parse(CONFIG, path="config.yaml", env={}, known_providers=["simulated"])
-    return Supervisor(config, [], log)
+    return Supervisor(lambda: config, [], log)
 
 
 @pytest.fixture

@@ -1,50 +1,13 @@
 """The keeper's port, through a real socket: health, readiness, metrics, and nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
-import aiohttp
 import pytest
-from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from gateway.admin import api
-from gateway.telemetry.metrics import Metrics
+from tests.unit.admin.house import House, ask, keeper
 from tests.vendors.looped import looped
-
-
-@dataclass
-class House:
-    """What the port asks about."""
-
-    good: bool = True
-    asked: int = 0
-    numbers: Metrics = field(default_factory=Metrics)
-
-    def ready(self) -> tuple[bool, dict[str, object]]:
-        return self.good, {"status": "ready" if self.good else "draining", "config": "abc"}
-
-    async def metrics(self) -> Sequence[Metrics]:
-        self.asked += 1
-        return [self.numbers]
-
-
-@asynccontextmanager
-async def keeper(house: House) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of the port."""
-    runner = web.AppRunner(api.build(house), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
-        yield session
-    await runner.cleanup()
-
-
-async def ask(keeper: aiohttp.ClientSession, path: str, method: str = "GET") -> tuple[int, str]:
-    async with keeper.request(method, path) as answer:
-        return answer.status, await answer.text()
 
 
 @looped

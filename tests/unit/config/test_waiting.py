@@ -25,7 +25,6 @@ def test_what_works_is_not_mentioned() -> None:
     [
         (SIM + "store: redis://host", "store"),
         (SIM + "on_store_error: {limits: deny}", "on_store_error"),
-        (SIM + "admin: {token: 0123456789abcdef}", "admin.token"),
         (SIM + "tenants: {t: {limits: {concurrent: 1}}}", "tenants.t.limits"),
         (SIM + "tenants: {t: {budget: {usd: 1, per: day}}}", "tenants.t.budget"),
         (SIM + f"keys: [{{{KEY}, limits: {{concurrent: 1}}}}]", "keys[0].limits"),

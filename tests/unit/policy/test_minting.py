@@ -17,7 +17,9 @@ RANDOM = bytes(range(32))
 CLEAR = minting.clear_key(RANDOM)
 OTHER = minting.clear_key(RANDOM[::-1])
 SECRET = "secret-secret-secret"
-WANTED = Wanted(name="search", tenant="t", models=("fast", "s*"), caps=Caps(n=2))
+WANTED = msgspec.convert(
+    {"name": "search", "tenant": "t", "models": ["fast", "s*"], "caps": {"n": 2}}, Wanted
+)
 
 
 def made(secret: str = "", wanted: Wanted = WANTED) -> Entries:
@@ -120,6 +122,8 @@ def test_a_digest_that_is_none_is_named_by_its_key(digest: str) -> None:
         {"name": "a", "tenant": "t", "operations": ["admin"]},
         {"name": "a", "tenant": "t", "expires_in_s": 0},
         {"name": "a", "tenant": "t", "role": "admin"},
+        {"name": "a", "tenant": "t", "caps": {"m": 1}},
+        {"name": "a", "tenant": "t", "limits": {"requests_per_fortnight": 1}},
         {"name": "a", "tenant": "t", "digest": "sha256:" + "0" * 64},
         {"name": "a"},
     ],
