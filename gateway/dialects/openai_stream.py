@@ -5,6 +5,7 @@ valid UTF-8. Whatever ends a stream too early, or in an error, is seen here and 
 Source: platform.openai.com/docs/api-reference/chat-streaming, 2026-11.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -80,10 +81,12 @@ class _Shape:
     stand in it, nothing else of the event changes. So such events are not parsed again.
     """
 
-    __slots__ = ("_left", "end", "start")
+    __slots__ = ("_between", "_end", "_left", "_size", "_start", "around", "end", "start")
 
     def __init__(self) -> None:
-        self.start = self.end = b"\n"  # no event begins so
+        self.start = self.end = b""
+        self.around = self._size = math.inf  # bytes around the text: of data, of the whole event
+        self._start = self._end = self._between = b""
         self._left = _SHAPES
 
     def learn(self, event: bytes) -> None:
@@ -94,7 +97,21 @@ class _Shape:
         end = event.index(b'"', begin)
         if event.find(b"\\", begin, end) < 0:
             self.start, self.end = event[:begin], event[end:]
+            self.around = len(self.start) + len(self.end)
+            self._start, self._end = b"data: " + self.start, self.end + b"\n\n"
+            self._between = self._end + self._start
+            self._size = len(self._between)
             self._left -= 1
+
+    def alike(self, chunk: bytes) -> int:
+        """How many events chunk is, if it is nothing but events of this shape."""
+        text = chunk.removeprefix(self._start).removesuffix(self._end)
+        if len(text) != len(chunk) - self._size or len(chunk) > sse.MAX_EVENT:
+            return 0
+        if not text.translate(None, _CHARACTERS):
+            return 1
+        texts = text.split(self._between)
+        return len(texts) if _are_plain(texts) else 0
 
 
 def _are_plain(texts: list[bytes]) -> bool:
@@ -166,6 +183,10 @@ class Watch:
         if not chunk or self.done or self.broken is not None:
             return b""
         if self._reader is None or self._reader.between:
+            alike = self._shape.alike(chunk) if self.content else 0
+            if alike:
+                self.events += alike
+                return chunk
             done = chunk.endswith(sse.DONE)
             rest = chunk[: -len(sse.DONE)] if done else chunk
             events = sse.plain(rest) if rest else ()
@@ -185,8 +206,7 @@ class Watch:
 
     def _plain(self, data: Sequence[bytes], shape: _Shape) -> bool:
         """The fast way for whole events in the plain form; False if they need a slower one."""
-        content, start, end = self.content, shape.start, shape.end
-        around = len(start) + len(end)
+        content, start, end, around = self.content, shape.start, shape.end, shape.around
         telling: list[_Event] = []
         texts: list[bytes] = []
         silent = 0
@@ -208,8 +228,7 @@ class Watch:
                 telling.append(event)
             elif content:
                 shape.learn(one)
-                start, end = shape.start, shape.end
-                around = len(start) + len(end)
+                start, end, around = shape.start, shape.end, shape.around
         if texts and not _are_plain(texts):
             return False
         self.content = content

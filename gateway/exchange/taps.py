@@ -93,7 +93,7 @@ class EventTap:
             self._complete(passed)
             return
         if watch.events != before and self.committed:
-            self._reply.renew(self._idle_s, Code.IDLE_TIMEOUT)
+            self._reply.progressed()
         if passed:
             self._outlet.push(passed)  # which may pause the reply, and with it its due time
         if watch.broken is not None:
@@ -124,6 +124,7 @@ class EventTap:
         self.committed = True
         self._attempt.first_at = time.monotonic()
         self._commit()
+        self._reply.renew(self._idle_s, Code.IDLE_TIMEOUT)
         held = b"".join(self._held)
         self._held.clear()
         return held

@@ -7,6 +7,7 @@ be gone.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, cast
@@ -72,6 +73,8 @@ class _Phase(Enum):
 
 
 class Connection(asyncio.Protocol):
+    write: Callable[[bytes], None]  # the transport's own, once there is one
+
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -93,6 +96,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.write = self._transport.write
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         listening = self._listening
         listening.connections.add(self)
@@ -200,9 +204,6 @@ class Connection(asyncio.Protocol):
         if turn.expects:
             turn.expects = False
             self._transport.write(_CONTINUE)
-
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
 
     def answered(self, *, keep: bool) -> None:
         turn, self._answering = self._answering, None

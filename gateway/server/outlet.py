@@ -5,6 +5,7 @@ An outlet outlives nothing: once ended, cut or left by the client, it swallows w
 
 import asyncio
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final, Protocol
 
@@ -24,7 +25,8 @@ class Source(Protocol):
 class Writer(Protocol):
     """The connection, as far as an outlet needs it."""
 
-    def write(self, data: bytes) -> None: ...
+    @property
+    def write(self) -> Callable[[bytes], None]: ...
     def answered(self, *, keep: bool) -> None: ...
     def abort(self) -> None: ...
 

@@ -150,24 +150,36 @@ class Connection(asyncio.BufferedProtocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fault = Code.PROTOCOL_ERROR
+        body = self._body
+        if body and self._reply is reply and self._fault is None:
+            more = body[0] if len(body) == 1 else b"".join(body)
+            body.clear()
+            reply.arrived(more)
+        else:
+            self._end_read(reply, bare=0 if reply.held != held else len(data))
+
+    def _end_read(self, reply: Reply, *, bare: int) -> None:
+        """A read that brought no more of a body that goes on: the answer's head, end, or a fault.
+
+        bare: its bytes, if none was of the body.
+        """
         if self._reply is reply:
             self._hand_over(reply)
         else:
             self._body.clear()  # of an answer that nobody asked for
-        if reply.held == held:
-            self._bare += len(data)
-            if self._bare > MAX_BARE:
-                self._fault = Code.PROTOCOL_ERROR
-        if self._fault is not None:
-            fault, self._fault = self._fault, None
-            if reply.complete:  # something followed the answer: it stands, the connection does not
-                self.abort()
-                reply.flush()
-            else:
-                self._reply = reply
-                reply.fail(fault)
-        else:
+        self._bare += bare
+        if self._bare > MAX_BARE:
+            self._fault = Code.PROTOCOL_ERROR
+        if self._fault is None:
             reply.flush()
+            return
+        fault, self._fault = self._fault, None
+        if reply.complete:  # something followed the answer: it stands, the connection does not
+            self.abort()
+            reply.flush()
+        else:
+            self._reply = reply
+            reply.fail(fault)
 
     def _hand_over(self, reply: Reply) -> None:
         """What llhttp has gathered of the body is the reply's."""

@@ -98,8 +98,13 @@ class Reply(msgspec.Struct, eq=False):
         """Progress was made: the next may take so long."""
         self.late = late
         self._patience_s = seconds
+        self.progressed()
+
+    def progressed(self) -> None:
+        """The next may take as long again."""
         if self.carrier is not None:
-            self.carrier.due_at = min(time.monotonic() + seconds, self.deadline_at)
+            due_at = time.monotonic() + self._patience_s
+            self.carrier.due_at = due_at if due_at < self.deadline_at else self.deadline_at
 
     def close(self) -> None:
         """Nobody wants the rest: the backend is hung up on, so that it stops generating.
@@ -133,6 +138,14 @@ class Reply(msgspec.Struct, eq=False):
 
     def begun(self, status: int, headers: Headers) -> None:
         self.status, self.headers = status, headers
+
+    def arrived(self, data: bytes) -> None:
+        """More of the body, and it goes on."""
+        if self._receiver is not None:
+            self._receiver.received(data)
+        else:
+            self.append(data)
+            self.flush()
 
     def append(self, data: bytes) -> None:
         self._parts.append(data)
