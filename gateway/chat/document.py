@@ -5,10 +5,12 @@ cannot say has a key of its own, in the form that most clients know:
 
 | Where | Key | What |
 |---|---|---|
-| request | `thinking` | Anthropic's: `{"type": "enabled", "budget_tokens": n}` |
+| request | `thinking` | Anthropic's: `{"type": "enabled", "budget_tokens": n}`, `{"type": "adaptive"}`, `{"type": "disabled"}`; `"display": "omitted"` where its text is not to be told |
 | request | `top_k` | as everywhere |
 | message (assistant) | `reasoning_content` | the text of its reasoning |
 | message (assistant) | `thinking_blocks` | signed: `{"type": "thinking", "thinking", "signature"}` or `{"type": "redacted_thinking", "data"}`, in order |
+| message (assistant) | `extra_content` | Google's signature of its text: as on a tool call |
+| message (assistant) | `images` | what the model drew: `[{"type": "image_url", "image_url": {"url": "data:…"}}]` |
 | message (tool) | `is_error` | true: the tool failed |
 | content part, tool | `cache_control` | Anthropic's: `{"type": "ephemeral"}` |
 | tool call | `extra_content` | Google's: `{"google": {"thought_signature": "…"}}` |

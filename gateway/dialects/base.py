@@ -28,6 +28,7 @@ class Said(msgspec.Struct, frozen=True):
     type: str = ""
     code: str = ""
     param: str | None = None
+    retry_after_s: float | None = None  # where the body says it, rather than a header
 
 
 MAX_SAID: Final = 2048  # characters of an upstream's words that are looked at

@@ -103,5 +103,8 @@ def _past_blank(data: bytes, start: int) -> int:
     if b"\r" not in data:
         at = data.find(b"\n\n", start)
         return at + 2 if at >= 0 else 0
+    at = data.find(b"\r\n\r\n", start)  # as most that have one end it
+    if at >= 0 and data.find(b"\n\n", start, at) < 0 and data.find(b"\r\r", start, at) < 0:
+        return at + 4
     found = _BLANK.search(data, start)
     return found.end() if found else 0

@@ -31,7 +31,7 @@ from gateway.chat import usage
 from gateway.chat.deltas import Broken, Count, Delta
 from gateway.chat.document import Document
 from gateway.chat.fold import fold, unfold
-from gateway.dialects import bedrock, openai_chat
+from gateway.dialects import bedrock, gemini_client, gemini_upstream, openai_chat
 from gateway.dialects.base import ClientDialect, Losses, UpstreamDialect
 from gateway.errors import GatewayError
 
@@ -45,6 +45,7 @@ class Sides:
 
 
 DIALECTS: Final = {
+    "gemini": Sides(gemini_client.CLIENT, gemini_upstream.UPSTREAM),
     "openai_chat": Sides(openai_chat.CLIENT, openai_chat.UPSTREAM),
     "bedrock": Sides(None, bedrock.UPSTREAM),
 }
