@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 PARTS: Final = 5  # the window slides in so many steps
+UNREACHED_MAX_S: Final = 8.0  # the longest that it is open when it cannot even be reached
 JITTER: Final = 0.2  # of the time that it stays open, up or down
 FIRST_SHARE: Final = 0.1  # of the requests, right behind the probe
 
@@ -140,11 +141,11 @@ class Circuit:
                 if self._unreached >= rule.connect_failures or (
                     enough and bad >= rule.failure_ratio * (good + bad)
                 ):
-                    self._open(now, draw)
+                    self._open(now, draw, connect=connect)
             case State.HALF_OPEN if self._probing and now < self._until:
                 self._state, self._probing = State.OPEN, False  # probed early: nothing new
             case State.HALF_OPEN if self._probing:
-                self._open(now, draw)
+                self._open(now, draw, connect=connect)
             case State.HALF_OPEN:
                 self._until = now + rule.open_s  # a straggler's, but news: not yet
                 self._state = State.OPEN
@@ -152,12 +153,13 @@ class Circuit:
                 # A request that was begun before it opened: the trouble is still there.
                 self._until = max(self._until, now + rule.open_s * (1.0 - JITTER))
 
-    def _open(self, now: float, draw: float) -> None:
+    def _open(self, now: float, draw: float, *, connect: bool) -> None:
         rule = self.rule
         if now - self._until > rule.open_max_s:
             self._openings = 0  # it has been well for long
         self._openings += 1
-        open_s = min(rule.open_max_s, rule.open_s * 2.0 ** min(self._openings - 1, 16))
+        longest_s = min(rule.open_max_s, UNREACHED_MAX_S) if connect else rule.open_max_s
+        open_s = min(longest_s, rule.open_s * 2.0 ** min(self._openings - 1, 16))
         self._until = now + open_s * (1.0 + JITTER * (2.0 * draw - 1.0))
         self._state = State.OPEN
         self._probing = False

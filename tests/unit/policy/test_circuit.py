@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.policy.circuit import Circuit, Rule, State
+from gateway.policy.circuit import UNREACHED_MAX_S, Circuit, Rule, State
 
 RULE = Rule(
     enabled=True, failure_ratio=0.5, min_requests=10, window_s=10.0, open_s=5.0, open_max_s=60.0
@@ -184,3 +184,21 @@ def test_a_probe_before_its_time_that_fails_changes_nothing() -> None:
         circuit.failed(now, connect=True, draw=0.5)
         assert not circuit.admits(now, 0.0)
         assert circuit.wait_s(now) == pytest.approx(wait_s - 0.5 * number)
+
+
+def test_what_cannot_be_reached_is_tried_more_often_than_what_fails() -> None:
+    """A connection that is refused costs the probe's caller nothing, and the first that is not
+    tells that the backend is back.
+    """
+    unreached, failing = Circuit(RULE), Circuit(RULE)
+    fail(unreached, RULE.connect_failures, connect=True)
+    fail(failing, RULE.min_requests)
+    waits = []
+    for circuit, connect in ((unreached, True), (failing, False)):
+        now = T
+        for _ in range(8):
+            now += circuit.wait_s(now)
+            assert circuit.enter(now)
+            circuit.failed(now, connect=connect, draw=0.5)
+        waits.append(circuit.wait_s(now))
+    assert waits == [pytest.approx(UNREACHED_MAX_S), pytest.approx(RULE.open_max_s)]
