@@ -29,11 +29,15 @@ from gateway.runtime.state import Runtime
 from gateway.server.app import ClientDoor
 from gateway.server.connection import Listening, Settings
 from gateway.simulated import server as simulated
+from gateway.stores.address import parsed
+from gateway.stores.desk import Away, Desk, SharedDesk
+from gateway.stores.redis import RedisStore
 from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.sink import Sink
+from gateway.telemetry.witness import Witness
 from gateway.upstream.connection import Connection
 from gateway.upstream.pool import Dial
 
@@ -94,6 +98,7 @@ class App:
         """Serves until told to stop. Raises ConfigError, OSError before it is ready."""
         config = self._reloader.first()
         self._keys.first(config.keys_file.path)
+        self._runtime.desk = desk = await self._desk(config)
         _follow(self._listening, config)
         self._ledger.follow(config.ledger)
         self._runtime.followers.append(lambda config: self._ledger.follow(config.ledger))
@@ -113,6 +118,7 @@ class App:
                 loop.create_task(self._keys.watch()),
                 loop.create_task(self._runtime.strain.watch()),
                 loop.create_task(Checks(self._runtime).watch()),
+                loop.create_task(desk.watch()),
             ]
             if self._seat is not None:
                 link = await Link.on(self._seat.link)
@@ -128,8 +134,27 @@ class App:
             await self._drain(server, self._listening)
             for task in watching:
                 task.cancel()
+            await desk.aclose()
         self._runtime.close()
         self._ledger.close()
+
+    async def _desk(self, config: Config) -> Desk:
+        """Where limits are kept. Raises OSError for a store that will never let us in."""
+        if config.store == "memory":
+            return self._runtime.desk
+        try:
+            address = parsed(config.store)
+        except ValueError as error:
+            raise OSError(f"store {error}") from None
+        witness = Witness(self._metrics, self._log, str(address))
+        desk = SharedDesk(RedisStore(address), self._away, witness, config.server.workers)
+        if await desk.greet() == "auth":
+            raise OSError(f"store {address} refuses our user or password")
+        return desk
+
+    def _away(self) -> Away:
+        policy = self._runtime.snapshot.config.on_store_error
+        return Away(policy.limits, policy.budgets)
 
     async def _admin(self, config: Config, stack: AsyncExitStack) -> str:
         """Opens the admin port; its base address."""
@@ -154,7 +179,11 @@ class App:
 
     def ready(self) -> tuple[bool, dict[str, object]]:
         draining = self._runtime.draining
-        facts: dict[str, object] = {"status": "draining" if draining else "ready"}
+        away = self._runtime.desk.degraded
+        status = "draining" if draining else "degraded" if away else "ready"
+        facts: dict[str, object] = {"status": status}
+        if away:
+            facts["store"] = away
         return not draining, {**facts, "config": self._runtime.snapshot.hash}
 
     async def metrics(self) -> Sequence[Metrics]:
@@ -166,7 +195,8 @@ class App:
     async def _beat(self, link: Link) -> None:
         while True:
             hash, sink = self._runtime.snapshot.hash, self._runtime.sink
-            link.tell(Beat(hash, self._runtime.strain.lag_s, sink.open_exchanges))
+            away = self._runtime.desk.degraded
+            link.tell(Beat(hash, self._runtime.strain.lag_s, sink.open_exchanges, away))
             await asyncio.sleep(BEAT_S)
 
     async def _tell(self, link: Link) -> None:

@@ -52,6 +52,12 @@ class Code(StrEnum):
     UNTRANSLATABLE = "untranslatable"
     CONTEXT_LENGTH = "context_length_exceeded"
     CONTENT_POLICY = "content_policy_violation"
+    REQUEST_LIMIT = "requests"
+    TOKEN_LIMIT = "tokens"  # noqa: S105 - a word, no secret
+    CONCURRENCY_LIMIT = "concurrency"
+    SPENDING_LIMIT = "spending"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    LIMITS_UNKNOWN = "limits_unknown"
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_AUTH = "upstream_auth_error"
     UPSTREAM_QUOTA = "upstream_quota"
@@ -98,6 +104,11 @@ _TIMEOUT: Final = "timeout_error"
 
 def _caller(status: int, meaning: str, type: str = _INVALID) -> Situation:
     return Situation(status, type, Origin.CALLER, meaning)
+
+
+def _limited(meaning: str) -> Situation:
+    meaning += " Try again after the seconds in retry-after; the message names the limit."
+    return Situation(429, "rate_limit_error", Origin.POLICY, meaning)
 
 
 def _upstream(meaning: str, status: int = 502, type: str = _UPSTREAM) -> Situation:
@@ -187,6 +198,30 @@ SITUATIONS: Final[dict[Code, Situation]] = {
         400, "The backend says that the prompt is too long for the model. Shorten it."
     ),
     Code.CONTENT_POLICY: _caller(400, "The backend refuses the content, in the words it gives."),
+    Code.REQUEST_LIMIT: _limited("Requests of this kind are used up for now."),
+    Code.TOKEN_LIMIT: _limited(
+        "Tokens are used up for now, those that this request may take included. A request that may "
+        "take more than the limit at once never passes: send less, or ask for a lower `max_tokens`."
+    ),
+    Code.CONCURRENCY_LIMIT: _limited(
+        "As many exchanges are under way as may be. Wait until one has ended."
+    ),
+    Code.SPENDING_LIMIT: _limited("Dollars are used up for now, by a `usd_per_…` limit."),
+    Code.BUDGET_EXCEEDED: Situation(
+        429,
+        "insufficient_quota",
+        Origin.POLICY,
+        "What remains of the budget does not pay for this request. `retry-after` says when its "
+        "next period begins; operators: raise `budget.usd`.",
+        final=True,
+    ),
+    Code.LIMITS_UNKNOWN: Situation(
+        503,
+        _OVERLOADED,
+        Origin.GATEWAY,
+        "The store that keeps the limits is away, and `on_store_error` says to refuse meanwhile. "
+        "Try again later.",
+    ),
     Code.UPSTREAM_REFUSED: _caller(
         400,
         "The backend says that the request is wrong. Its words are in the message; its status, "

@@ -215,10 +215,13 @@ class Supervisor:
             "live": live,
             "configs": sorted({worker.last.config for worker in self._workers if worker.alive}),
         }
+        away = {worker.last.store for worker in self._workers if worker.alive} - {""}
+        if away:
+            facts["store"] = ", ".join(sorted(away))
         if self._stopping.is_set():
             return False, {"status": "draining", **facts}
         good = live * 2 >= len(self._workers) and live > 0
-        return good, {"status": "ready" if good else "degraded", **facts}
+        return good, {"status": "ready" if good and not away else "degraded", **facts}
 
     async def metrics(self) -> list[Metrics]:
         """Everybody's numbers; of a worker that does not answer, the last ones known."""

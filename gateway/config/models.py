@@ -112,6 +112,8 @@ class _Models:
             continuation=model.continuation,
             sticky=model.sticky,
             shadow=self._shadow(name, model),
+            limits=model.limits,
+            budget=model.budget,
         )
 
     def _shadow(self, name: str, model: written.Model) -> schema.Shadow | None:

@@ -14,6 +14,7 @@ from gateway.config import backends, models, prices, schema, waiting, written
 from gateway.config.faults import Path
 from gateway.config.findings import Findings
 from gateway.config.secret import Secret
+from gateway.config.zones import zone
 
 MIN_KEY_LENGTH = 16  # characters; a shorter one can be guessed
 _STORES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
@@ -26,6 +27,7 @@ def config(
 ) -> schema.Config:
     _check_doors(file, findings)
     _check_store(file, findings)
+    _check_zones(file, findings)
     keys = _keys(findings)
     found_backends = backends.resolved(file, findings, known_providers)
     whole = schema.Config(
@@ -33,6 +35,7 @@ def config(
         admin=file.admin,
         store=file.store,
         on_store_error=file.on_store_error,
+        limits=file.limits,
         tenants=_tenants(file, keys),
         keys=keys,
         keys_file=file.keys_file,
@@ -84,6 +87,24 @@ def _check_store(file: written.File, findings: Findings) -> None:
         findings.blame_at(("store",), message)
 
 
+def _check_zones(file: written.File, findings: Findings) -> None:
+    budgets: list[tuple[Path, schema.Budget | None]] = [
+        *((("tenants", name, "budget"), one.budget) for name, one in file.tenants.items()),
+        *(
+            (("models", name, "budget"), one.budget)
+            for name, one in file.models.items()
+            if isinstance(one, written.Model)
+        ),
+        *(((*path, "budget"), key.budget) for path, key in findings.items(("keys",), written.Key)),
+    ]
+    for path, budget in budgets:
+        if budget is not None:
+            try:
+                zone(budget.zone)
+            except ValueError as error:
+                findings.blame_at((*path, "zone"), str(error))
+
+
 def _presented_fault(secret: Secret) -> str | None:
     text = secret.reveal()
     if len(text) < MIN_KEY_LENGTH:
@@ -119,6 +140,7 @@ def _keys(findings: Findings) -> tuple[schema.Key, ...]:
                     operations=key.operations,
                     caps=key.caps,
                     limits=key.limits,
+                    budget=key.budget,
                 )
             )
     return tuple(keys)

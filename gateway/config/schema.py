@@ -168,7 +168,7 @@ class OnStoreError(msgspec.Struct, frozen=True, kw_only=True):
     cache: Annotated[Literal["miss"], Meta(description="Ask the backend.")] = "miss"
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much may be used. All that are given hold at once; one continuous bucket each."""
 
     requests_per_second: Annotated[Count | None, Meta(description="Requests a second.")] = None
@@ -213,18 +213,36 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_day: Annotated[Dollars | None, Meta(description="Dollars a day.")] = None
     usd_per_month: Annotated[Dollars | None, Meta(description="Dollars a month.")] = None
     concurrent: Annotated[Count | None, Meta(description="Exchanges under way at once.")] = None
+    mode: Annotated[
+        Literal["enforce", "shadow"],
+        Meta(description="`shadow` refuses nothing, and counts what it would have refused."),
+    ] = "enforce"
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """Money that a tenant may spend."""
+    """Money that may be spent."""
 
     usd: Annotated[
         Annotated[float, Meta(ge=0)], Meta(description="Dollars that may be spent in a period.")
     ]
     per: Annotated[
         Literal["day", "week", "month", "year", "total"],
-        Meta(description="The period, from the calendar in UTC; `total` never starts again."),
+        Meta(description="The period, from the calendar in `zone`; `total` never starts again."),
     ]
+    zone: Annotated[
+        str, Meta(description="Whose midnight begins a period, such as Europe/Berlin.")
+    ] = "UTC"
+    rolling: Annotated[
+        bool,
+        Meta(
+            description="What was spent comes free bit by bit over the period's length, instead of "
+            "all at once with the calendar."
+        ),
+    ] = False
+    mode: Annotated[
+        Literal["enforce", "shadow"],
+        Meta(description="`shadow` refuses nothing, and counts what it would have refused."),
+    ] = "enforce"
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,6 +296,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[Operation, ...] | None = None  # None: all
     caps: Caps = Caps()
     limits: Limits = Limits()
+    budget: Budget | None = None
 
 
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):
@@ -509,6 +528,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     continuation: Continuation = Continuation()
     sticky: Sticky = Sticky()
     shadow: "Shadow | None" = None
+    limits: Limits = Limits()
+    budget: Budget | None = None
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True):
@@ -575,6 +596,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     admin: Admin = Admin()
     store: str = "memory"  # "memory" or a URL, which may hold a password
     on_store_error: OnStoreError = OnStoreError()
+    limits: Limits = Limits()  # of everybody together
     tenants: Mapping[str, Tenant] = {}  # those that only a key names included
     keys: tuple[Key, ...] = ()
     keys_file: KeysFile = KeysFile()

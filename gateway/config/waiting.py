@@ -19,11 +19,6 @@ class Row:
 
 # A key that the file says, unless it has the idle value, is read but waits: how it is until then.
 ROWS = (
-    Row("store", "the store is memory, in each process.", "memory"),
-    Row("on_store_error", "there is no shared store that could fail."),
-    Row("tenants.*.limits", "tenants are not limited.", schema.Limits()),
-    Row("tenants.*.budget", "budgets are not kept."),
-    Row("keys.*.limits", "keys are not limited.", schema.Limits()),
     Row("backends.*.limits", "backends are not limited.", schema.Limits()),
     Row("backends.*.cache", "answers are not remembered.", schema.Cache()),
     Row("models.*.cache", "answers are not remembered.", schema.Cache()),

@@ -74,6 +74,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     caps: Annotated[Caps, Meta(description="What one request may ask for at most.")] = Caps()
     limits: Annotated[Limits, Meta(description="Limits of this key.")] = Limits()
+    budget: Annotated[Budget | None, Meta(description="Money that this key may spend.")] = None
 
 
 class Backend(Simulated, frozen=True, kw_only=True):
@@ -244,6 +245,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     shadow: Annotated[
         Shadow | None, Meta(description="Where a share of the requests is copied to.")
     ] = None
+    limits: Annotated[Limits, Meta(description="Limits of all who ask for it together.")] = Limits()
+    budget: Annotated[
+        Budget | None, Meta(description="Money that all who ask for it together may spend.")
+    ] = None
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,6 +312,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     on_store_error: Annotated[
         OnStoreError, Meta(description="What happens while the store is slow or down.")
     ] = OnStoreError()
+    limits: Annotated[Limits, Meta(description="Limits of all callers together.")] = Limits()
     tenants: Annotated[
         Mapping[Name, Tenant], Meta(description="Who is charged and limited, by name.")
     ] = {}

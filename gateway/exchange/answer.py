@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Origin
 from gateway.telemetry.record import Record
 from gateway.wire.http import Headers, printable
 
@@ -15,11 +15,9 @@ EVENTS: Final = (
     b"cache-control: no-cache\r\n"
     b"x-accel-buffering: no\r\n"  # nginx in front of us must not gather chunks
 )
-_CARRIED: Final = frozenset(
+_CARRIED: Final = frozenset({b"openai-processing-ms", b"openai-version", b"openai-model"})
+_LIMITS: Final = frozenset(
     {
-        b"openai-processing-ms",
-        b"openai-version",
-        b"openai-model",
         b"x-ratelimit-limit-requests",
         b"x-ratelimit-limit-tokens",
         b"x-ratelimit-remaining-requests",
@@ -29,11 +27,17 @@ _CARRIED: Final = frozenset(
     }
 )
 MAX_DROPPED: Final = 1024  # bytes
-_RELAYED: Final = _CARRIED | {b"content-type", b"content-disposition"}
+_KIND: Final = frozenset({b"content-type", b"content-disposition"})
+# By whether the answer says how limits of ours stand: a backend's are no use beside them.
+_ALLOWED: Final = {False: _CARRIED | _LIMITS, True: _CARRIED}
+_RELAYED: Final = {ours: names | _KIND for ours, names in _ALLOWED.items()}
 
 
-def carried(headers: Headers, allowed: Iterable[bytes] = _CARRIED) -> bytes:
+def carried(
+    headers: Headers, record: Record, table: Mapping[bool, frozenset[bytes]] = _ALLOWED
+) -> bytes:
     """The backend's header lines that clients may see."""
+    allowed = table[bool(record.limits)]
     return b"".join(
         [
             b"%b: %b\r\n" % (name, value)
@@ -43,8 +47,8 @@ def carried(headers: Headers, allowed: Iterable[bytes] = _CARRIED) -> bytes:
     )
 
 
-def relayed(headers: Headers) -> bytes:
-    return carried(headers, _RELAYED)
+def relayed(headers: Headers, record: Record) -> bytes:
+    return carried(headers, record, _RELAYED)
 
 
 def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
@@ -55,9 +59,10 @@ def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
     if record.dropped:
         model_header += dropped(record.dropped)
     return (
-        b"x-request-id: %b\r\n%bx-gateway-attempts: %d\r\nserver-timing: gateway;dur=%.3f\r\n"
+        b"x-request-id: %b\r\n%b%bx-gateway-attempts: %d\r\nserver-timing: gateway;dur=%.3f\r\n"
         % (
             record.id.encode(),
+            record.limits,
             model_header,
             len(record.attempts),
             spent_s * 1e3,
@@ -73,15 +78,18 @@ def dropped(fields: Iterable[str]) -> bytes:
 
 def promised(record: Record) -> bytes:
     """The head of a stream of which nothing more is known yet."""
-    return b"%bx-request-id: %b\r\n" % (EVENTS, record.id.encode())
+    return b"%bx-request-id: %b\r\n%b" % (EVENTS, record.id.encode(), record.limits)
 
 
 def error_head(error: GatewayError, record: Record) -> bytes:
-    head = b"%bx-request-id: %b\r\n%b" % (JSON, record.id.encode(), error.headers)
+    head = b"%bx-request-id: %b\r\n%b%b" % (JSON, record.id.encode(), record.limits, error.headers)
     if record.attempts:
         head += b"x-gateway-attempts: %d\r\n" % len(record.attempts)
     if error.retry_after_s is not None:
-        head += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
+        wait_s = error.retry_after_s
+        head += b"retry-after: %d\r\n" % max(1, math.ceil(wait_s))
+        if error.origin is Origin.POLICY:  # a limit of ours: we know it to the millisecond
+            head += b"retry-after-ms: %d\r\n" % math.ceil(wait_s * 1000)
     if error.final:
         head += b"x-should-retry: false\r\n"
     return head

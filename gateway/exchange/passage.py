@@ -20,6 +20,7 @@ from gateway.exchange import answer
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
 from gateway.exchange.course import Choice, Course
+from gateway.exchange.metering import OPAQUE, Meter
 from gateway.exchange.race import Race
 from gateway.exchange.taps import ByteTap, Outlet
 from gateway.policy.failures import Failure
@@ -84,8 +85,10 @@ class Passage:
         prefix: bytes,
         outlet: Outlet,
         record: Record,
+        meter: Meter,
         draw: Callable[[], float],
     ) -> None:
+        self._meter = meter
         self._caller = caller
         self._operation = operation
         self._head = head
@@ -124,6 +127,7 @@ class Passage:
         caller, record = self._caller, self.record
         route = caller.route(model)
         record.model = route.model
+        await self._meter.claim(route, OPAQUE)
         deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
         course = Course(route, self._operation, model, caller, self._draw)
         errand = _Relayed(request, self.outlet, record, repeatable)
@@ -219,7 +223,7 @@ class _Relayed:
         record.status = reply.status
         length = reply.header(b"content-length")
         known = int(length) if length is not None and length.isdigit() else None
-        outlet.begin(reply.status, answer.relayed(reply.headers) + own, known)
+        outlet.begin(reply.status, answer.relayed(reply.headers, record) + own, known)
         outlet.draw_from(reply)
         tap = ByteTap(outlet, reply, target.timeouts.idle_s)
         reply.renew(target.timeouts.idle_s, Code.IDLE_TIMEOUT)

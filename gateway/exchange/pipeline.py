@@ -1,7 +1,7 @@
 """One exchange: a client's request and all that happens until its answer's last byte.
 
 Read it downwards. Who asks is known before the body is read (`caller`); then: understand, permit,
-try, relay, tell. However an exchange ends, it is told once.
+claim, try, relay, settle, tell. However an exchange ends, it is told once.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from gateway.exchange.ask import Ask
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
 from gateway.exchange.course import Course
+from gateway.exchange.metering import Meter, Size
 from gateway.exchange.passage import Incoming, Passage
 from gateway.exchange.shadow import Shadows
 from gateway.exchange.taps import Outlet
@@ -45,6 +46,7 @@ class Gateway:
         """A request that is understood. Finishes outlet, unless the client leaves first."""
         record = self._begin(caller, operation)
         client = CLIENTS[operation]
+        meter = Meter(self._runtime, caller, record)
         try:
             head, fields = client.read_head(body)
             caller.cap(fields)
@@ -52,6 +54,7 @@ class Gateway:
             record.model = route.model
             if head.stream:
                 self._runtime.sink.streaming(record)
+            await meter.claim(route, Size.of(operation, head, body))
             ask = Ask(operation, client, head, fields, route, caller.passed)
             session = b""
             if route.strategy == "sticky":
@@ -66,6 +69,7 @@ class Gateway:
             self._broken_off(error, record, outlet, client)
         finally:
             self._end(record, outlet)
+            meter.settle()
 
     async def relay(
         self,
@@ -78,13 +82,15 @@ class Gateway:
     ) -> None:
         """One that is not. Finishes outlet, unless the client leaves first."""
         record = self._begin(caller, operation)
+        meter = Meter(self._runtime, caller, record)
         try:
-            passage = Passage(caller, operation, head, prefix, outlet, record, self._draw)
+            passage = Passage(caller, operation, head, prefix, outlet, record, meter, self._draw)
             await passage.run(body)
         except BaseException as error:  # noqa: BLE001 - sorted out, and raised again where due
             self._broken_off(error, record, outlet, client_of(operation))
         finally:
             self._end(record, outlet)
+            meter.settle()
 
     def _broken_off(
         self, error: BaseException, record: Record, outlet: Outlet, client: ClientDialect

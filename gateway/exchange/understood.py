@@ -89,7 +89,7 @@ class Understood:
         self._succeeded(choice, attempt.first_at, attempt)
         record.status, record.outcome = 200, Outcome.COMPLETE
         own = answer.own(record, target.model_header)
-        self.outlet.whole(200, answer.JSON + answer.carried(reply.headers) + own, body)
+        self.outlet.whole(200, answer.JSON + answer.carried(reply.headers, record) + own, body)
         return None
 
     def _read(self, target: Target, body: bytes) -> tuple[bytes, Usage | None]:
@@ -113,7 +113,7 @@ class Understood:
             record.status = 200
             if not outlet.started:  # or a heartbeat has begun it already
                 own = answer.own(record, target.model_header, now - attempt.started_at)
-                outlet.begin(200, answer.EVENTS + answer.carried(reply.headers) + own)
+                outlet.begin(200, answer.EVENTS + answer.carried(reply.headers, record) + own)
                 outlet.events = True
             if isinstance(watch, Translated):
                 outlet.voice = watch

@@ -25,6 +25,7 @@ from gateway.runtime.health import Health, Standing
 from gateway.runtime.languages import AnyDoor
 from gateway.runtime.lasting import Lasting
 from gateway.runtime.prices import Prices
+from gateway.runtime.rulebook import Rulebook
 from gateway.runtime.ways import Prove, Way, per_model, signing, ways
 from gateway.upstream.pool import Pool, Timeouts
 from gateway.upstream.proxy import Proxy, from_environment, parsed
@@ -127,6 +128,7 @@ class Snapshot:
     routes: Mapping[str, Route]
     wildcards: tuple[tuple[str, Route], ...]  # longest beginning first
     since: int  # unix seconds
+    rulebook: Rulebook
 
     def route(self, model: str) -> Route | None:
         return resolve(model, self.routes, self.wildcards)
@@ -152,6 +154,7 @@ def compile(config: schema.Config, providers: Mapping[str, Provider], lasting: L
         routes={name: route for name, route in routes.items() if route.beginning is None},
         wildcards=tuple(sorted(wildcards, key=lambda pair: -len(pair[0]))),
         since=int(time.time()),
+        rulebook=Rulebook(config),
     )
 
 

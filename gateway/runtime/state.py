@@ -1,5 +1,6 @@
 """The snapshot in force, and what outlives it: pools, health, timers, the telling."""
 
+import math
 import ssl
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -7,9 +8,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.config import schema
+from gateway.policy.estimates import Estimate
 from gateway.providers.base import Provider
 from gateway.runtime.lasting import Lasting
 from gateway.runtime.snapshot import Snapshot, compile
+from gateway.stores.desk import Desk, OwnDesk
+from gateway.stores.memory import MemoryStore
 from gateway.strain import Strain, most_memory
 from gateway.sweep import Sweep
 from gateway.telemetry.sink import Sink
@@ -44,6 +48,9 @@ class Runtime:
         self.sweep = Sweep()
         self.strain = Strain()
         self.draining = False
+        self.memory = MemoryStore(lease_s=math.inf)  # nobody but this process can die
+        self.desk: Desk = OwnDesk(self.memory)
+        self._estimates: dict[str, Estimate] = {}
         self.followers: list[Callable[[schema.Config], None]] = []  # called with each new config
         self._dial_simulated = dial_simulated
         self._lasting = Lasting(self._open)
@@ -57,6 +64,13 @@ class Runtime:
         if self._snapshot is None:
             raise RuntimeError("no config is in force yet")
         return self._snapshot
+
+    def estimate(self, model: str) -> Estimate:
+        """What is known of a configured model's requests."""
+        known = self._estimates.get(model)
+        if known is None:
+            known = self._estimates[model] = Estimate()
+        return known
 
     def swap(self, config: schema.Config) -> Snapshot:
         """Compiles, then puts into force in one step; exchanges under way end on what they read.

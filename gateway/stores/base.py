@@ -40,6 +40,8 @@ class Ledger(Protocol):
         """
         ...
 
+    async def aclose(self) -> None: ...
+
 
 class Values(Protocol):
     """What is remembered by key, until it is old or there is no room."""
@@ -65,8 +67,7 @@ class Values(Protocol):
         ...
 
 
-class Store(Ledger, Values, Protocol):
-    async def aclose(self) -> None: ...
+class Store(Ledger, Values, Protocol): ...
 
 
 LEASE_S = 45.0  # without a sign of life; then what it held comes back

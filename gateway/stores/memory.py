@@ -72,11 +72,13 @@ class MemoryStore:
         self,
         *,
         max_bytes: int = MAX_BYTES,
+        lease_s: float = LEASE_S,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0  # of values now
+        self._lease_s = lease_s  # inf where nobody else can die
         self._clock = clock
         self._draw = draw
         self._levels: dict[str, _Level] = {}
@@ -115,10 +117,13 @@ class MemoryStore:
                 if claim.leased:
                     leased[claim.key] = claim.cost
         if leased:
-            self._leases[lease] = _Lease(now + LEASE_S, leased)
+            self._leases[lease] = _Lease(now + self._lease_s, leased)
         return Verdict(granted, tuple(standings))
 
     async def settle(self, lease: str, claims: Sequence[Claim], spent: Sequence[float]) -> None:
+        self.settle_now(lease, claims, spent)
+
+    def settle_now(self, lease: str, claims: Sequence[Claim], spent: Sequence[float]) -> None:
         now = self._clock()
         if lease in self._settled:
             return
@@ -135,7 +140,7 @@ class MemoryStore:
                     level.units = max(0.0, level.units + difference)
 
     async def renew(self, leases: Sequence[str]) -> int:
-        until = self._clock() + LEASE_S
+        until = self._clock() + self._lease_s
         for lease in leases:
             known = self._leases.get(lease)
             if known is not None:

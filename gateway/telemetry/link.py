@@ -26,6 +26,7 @@ class Beat(msgspec.Struct, tag=True):
     config: str = ""
     lag_s: float = 0.0
     open: int = 0
+    store: str = ""  # why the shared store is not what decides; empty while it does
 
 
 class Numbers(msgspec.Struct, tag=True):

@@ -201,6 +201,18 @@ METRICS: Final[dict[str, Definition]] = {
     "gateway_open_exchanges": Definition("gauge", "Exchanges under way."),
     "gateway_open_streams": Definition("gauge", "Streamed answers under way."),
     "gateway_open_connections": Definition("gauge", "Client connections."),
+    "gateway_ratelimit_decisions_total": Definition(
+        "counter", "What limits have said to exchanges, by whose limits.", ("scope", "result")
+    ),
+    "gateway_store_degraded": Definition(
+        "gauge", "1 while the shared store is away and its stand-in decides.", joined="max"
+    ),
+    "gateway_store_operation_seconds": Definition(
+        "histogram", "Calls of the shared store.", ("op", "result"), _OVERHEAD
+    ),
+    "gateway_store_errors_total": Definition(
+        "counter", "Calls that the shared store did not answer as it should.", ("op", "kind")
+    ),
     "gateway_draining": Definition("gauge", "1 while the gateway is about to stop.", joined="max"),
     "gateway_config_info": Definition(
         "gauge", "1 for the config in force.", ("hash",), joined="max"

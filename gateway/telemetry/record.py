@@ -73,6 +73,7 @@ class Record(msgspec.Struct, eq=False):
     waited_s: float = 0.0  # for upstream sockets
     sent_bytes: int = 0
     ended_at: float = 0.0
+    limits: bytes = b""  # header lines that say how the caller's limits stand
 
     def failed(self, code: Code, status: int) -> None:
         self.code, self.status, self.outcome = code, status, Outcome.ERROR

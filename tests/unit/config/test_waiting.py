@@ -23,11 +23,6 @@ def test_what_works_is_not_mentioned() -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        (SIM + "store: redis://host", "store"),
-        (SIM + "on_store_error: {limits: deny}", "on_store_error"),
-        (SIM + "tenants: {t: {limits: {concurrent: 1}}}", "tenants.t.limits"),
-        (SIM + "tenants: {t: {budget: {usd: 1, per: day}}}", "tenants.t.budget"),
-        (SIM + f"keys: [{{{KEY}, limits: {{concurrent: 1}}}}]", "keys[0].limits"),
         (SIM.replace("simulated", "simulated, limits: {concurrent: 1}"), "backends.sim.limits"),
         (SIM.replace("simulated", "simulated, cache: {enabled: true}"), "backends.sim.cache"),
         (SIM + "cache: {enabled: true}", "cache"),
@@ -51,10 +46,12 @@ def test_nothing_asked_for_is_nothing_told() -> None:
 
 def test_a_feature_is_told_once_however_often_it_is_used() -> None:
     text = (
-        SIM + f"tenants: {{{', '.join(f't{i}: {{limits: {{concurrent: 1}}}}' for i in range(9))}}}"
+        "models: {demo: b0/lorem}\nbackends: {"
+        + ", ".join(f"b{i}: {{provider: simulated, limits: {{concurrent: 1}}}}" for i in range(9))
+        + "}"
     )
     (sentence,) = read(text).waiting
-    assert sentence.startswith("tenants.t0.limits and 8 more: not in effect yet; ")
+    assert sentence.startswith("backends.b0.limits and 8 more: not in effect yet; ")
 
 
 def test_every_row_can_be_met() -> None:

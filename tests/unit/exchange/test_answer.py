@@ -30,9 +30,9 @@ def test_only_what_is_listed_crosses_over() -> None:
         (b"x-ratelimit-reset-tokens", b"6m0s"),
     ]
     told = {"openai-processing-ms": "12", "x-ratelimit-reset-tokens": "6m0s"}
-    assert lines(answer.carried(headers)) == told
+    assert lines(answer.carried(headers, Record(None))) == told
     kinds = [(b"content-type", b"audio/mpeg"), (b"content-disposition", b"inline")]
-    kept = lines(answer.relayed(headers[:5] + kinds))
+    kept = lines(answer.relayed(headers[:5] + kinds, Record(None)))
     assert kept == {
         "openai-processing-ms": "12",
         "content-type": "audio/mpeg",
@@ -40,9 +40,17 @@ def test_only_what_is_listed_crosses_over() -> None:
     }
 
 
+def test_limits_of_a_backend_stand_beside_none_of_ours() -> None:
+    record = Record(None)
+    record.limits = b"x-ratelimit-limit-requests: 100\r\n"
+    assert answer.carried([(b"x-ratelimit-reset-tokens", b"6m0s")], record) == b""
+    assert record.limits in answer.own(record, b"")
+    assert record.limits in answer.promised(record)
+
+
 @pytest.mark.parametrize("value", [b"a\rb", b"a\nb", b"a\0b", b"a\tb", b"caf\xc3\xa9", b"\x7f"])
 def test_only_visible_characters_cross_over(value: bytes) -> None:
-    assert answer.carried([(b"openai-version", value), (b"openai-model", b"m")]) == (
+    assert answer.carried([(b"openai-version", value), (b"openai-model", b"m")], Record(None)) == (
         b"openai-model: m\r\n"
     )
 

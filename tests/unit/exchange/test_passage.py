@@ -8,6 +8,7 @@ import pytest
 
 from gateway.chat.operation import Operation
 from gateway.errors import Code, GatewayError
+from gateway.exchange.metering import Meter
 from gateway.exchange.passage import IN_MEMORY, Passage, place
 from gateway.telemetry.record import Outcome
 from gateway.wire.http import RequestHead
@@ -73,7 +74,8 @@ async def relayed(
 ) -> Received:
     prefix = b"/v1/" + operation.value.encode()
     caller = on.caller(b"traceparent: 00-x\r\n")
-    passage = Passage(caller, operation, head, prefix, on.outlet, on.record, lambda: 0.0)
+    meter = Meter(on.house.runtime, caller, on.record)
+    passage = Passage(caller, operation, head, prefix, on.outlet, on.record, meter, lambda: 0.0)
     await passage.run(body)
     return on.bad.journal[-1]
 

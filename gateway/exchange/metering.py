@@ -1,0 +1,168 @@
+"""What an exchange takes from the limits that hold for it: claimed before, settled after, once.
+
+Before anything goes upstream, all of it is claimed or none; what is not known yet is estimated.
+After the end, however it came, what the backends counted is settled.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.chat.operation import Operation
+from gateway.chat.usage import Usage
+from gateway.dialects.base import Head
+from gateway.errors import Code, GatewayError
+from gateway.exchange.caller import Caller
+from gateway.policy import pricing, quotas
+from gateway.policy.estimates import Estimate
+from gateway.policy.limits import Claim, Verdict
+from gateway.policy.quotas import Amounts, Refusal, Rule, Unit, openai_lines
+from gateway.runtime.rulebook import Rules
+from gateway.runtime.snapshot import Route
+from gateway.runtime.state import Runtime
+from gateway.telemetry.charges import charges
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.record import Outcome, Record
+
+_CODES: Final = {
+    Unit.REQUESTS: Code.REQUEST_LIMIT,
+    Unit.TOKENS: Code.TOKEN_LIMIT,
+    Unit.INPUT_TOKENS: Code.TOKEN_LIMIT,
+    Unit.OUTPUT_TOKENS: Code.TOKEN_LIMIT,
+    Unit.USD: Code.SPENDING_LIMIT,
+    Unit.CONCURRENT: Code.CONCURRENCY_LIMIT,
+}
+CONCURRENCY_WAIT_S: Final = 1.0  # told where only another exchange's end can make room
+UNKNOWN_WAIT_S: Final = 1.0  # told while the store is away
+_SILENT: Final = frozenset({Operation.EMBEDDINGS})  # answers that have no output tokens
+
+
+class Size(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a request before it is asked."""
+
+    request_bytes: int
+    max_output: int | None = None  # tokens for each choice, if the client says so
+    choices: int = 1
+
+    @classmethod
+    def of(cls, operation: Operation, head: Head, body: bytes) -> "Size":
+        return cls(len(body), 0 if operation in _SILENT else head.max_output, head.choices)
+
+
+OPAQUE: Final = Size(0, 0)  # a request that is not understood
+
+
+class Meter:
+    """One exchange's. `claim` before anything goes upstream, `settle` however it has ended."""
+
+    __slots__ = ("_caller", "_claims", "_record", "_rules", "_runtime", "_size")
+
+    def __init__(self, runtime: Runtime, caller: Caller, record: Record) -> None:
+        self._runtime = runtime
+        self._caller = caller
+        self._record = record
+        self._rules: Rules | None = None
+        self._claims: list[Claim] = []  # what is to be settled
+        self._size = OPAQUE
+
+    async def claim(self, route: Route, size: Size) -> None:
+        """All that it may take, or nothing. Raises GatewayError."""
+        rules = self._caller.snapshot.rulebook.of(self._caller.key, route.model)
+        if rules is None:
+            return
+        runtime, record, now = self._runtime, self._record, time.time()
+        amounts = expected(runtime.estimate(route.model), route, rules, size)
+        claims = [rule.claim(amounts, now) for rule in rules.all]
+        verdict = await runtime.desk.claim(record.id, claims)
+        _count(runtime.sink.metrics, rules.all, verdict)
+        told = quotas.told(rules.all, verdict.standings, now)
+        anthropic = record.operation is Operation.MESSAGES
+        record.limits = quotas.anthropic_lines(told, now) if anthropic else openai_lines(told)
+        if not verdict.granted:
+            raise refused(rules.all, verdict, now)
+        self._rules, self._size = rules, size
+        if rules.leased:
+            self._claims = claims
+
+    def settle(self) -> None:
+        """With what the backends counted; once the record is complete."""
+        if self._rules is None:
+            return
+        record, size, desk = self._record, self._size, self._runtime.desk
+        if self._claims:
+            spent = spent_by(record)
+            desk.settle(record.id, self._claims, [spent.of(rule.unit) for rule in self._rules.all])
+        usage = record.usage
+        if usage is not None and record.outcome is Outcome.COMPLETE:
+            estimate = self._runtime.estimate(record.model)
+            estimate.learn(size.request_bytes, usage.input, usage.output, size.choices)
+
+
+def expected(estimate: Estimate, route: Route, rules: Rules, size: Size) -> Amounts:
+    """The most that it will probably take."""
+    into = estimate.input(size.request_bytes)
+    out = estimate.output(size.max_output, size.choices)
+    usd = 0.0
+    if rules.priced:
+        prices = [target.price for target in route.targets if target.price is not None]
+        usd = max((pricing.most(price, int(into), int(out)) for price in prices), default=0.0)
+    return Amounts(into, out, usd)
+
+
+def spent_by(record: Record) -> Amounts:
+    """What the backends will want to be paid for, all attempts together."""
+    into, out, usd = 0, 0, 0.0
+    for charge in charges(record):
+        usage = charge.usage or Usage()
+        into += usage.input
+        out += usage.output
+        usd += charge.usd or 0.0
+    return Amounts(into, out, usd, concurrent=0)
+
+
+def refused(rules: Sequence[Rule], verdict: Verdict, now: float) -> GatewayError:
+    if not verdict.standings:
+        return GatewayError(
+            Code.LIMITS_UNKNOWN,
+            "the limits cannot be looked up now",
+            retry_after_s=UNKNOWN_WAIT_S,
+        )
+    why = quotas.refusal(rules, verdict, now)
+    rule, wait_s = why.rule, why.wait_s
+    code = Code.BUDGET_EXCEEDED if rule.money else _CODES[rule.unit]
+    if math.isfinite(wait_s):
+        return GatewayError(code, _message(why), retry_after_s=wait_s)
+    if rule.unit is Unit.CONCURRENT:
+        return GatewayError(code, _message(why), retry_after_s=CONCURRENCY_WAIT_S)
+    return GatewayError(code, _message(why), headers=_NO_RETRY if not rule.money else b"")
+
+
+_NO_RETRY: Final = b"x-should-retry: false\r\n"
+
+
+def _message(why: Refusal) -> str:
+    rule = why.rule
+    amount = f"{rule.capacity:g}"
+    if rule.money:
+        return f"the {rule.name}, {amount} USD, does not pay for this request"
+    if math.isfinite(why.wait_s) or rule.unit is Unit.CONCURRENT:
+        return f"the limit of {amount} {rule.name} is reached"
+    return f"this request may take more than the limit of {amount} {rule.name}"
+
+
+def _count(metrics: Metrics, rules: Sequence[Rule], verdict: Verdict) -> None:
+    """One decision for each scope that has a limit here."""
+    results: dict[str, str] = {}
+    for number, rule in enumerate(rules):
+        standing = verdict.standings[number] if verdict.standings else None
+        if standing is None:
+            results[rule.scope] = "unknown"
+        elif standing.wait_s > 0:
+            results[rule.scope] = "would_refuse" if rule.shadow else "refused"
+        else:
+            results.setdefault(rule.scope, "granted" if verdict.granted else "elsewhere")
+    for scope, result in results.items():
+        metrics.number("gateway_ratelimit_decisions_total", scope, result).value += 1

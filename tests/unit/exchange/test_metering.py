@@ -1,0 +1,131 @@
+"""One exchange's claims: all before, settled once after, and told as callers' SDKs read it."""
+
+import pytest
+
+from gateway.chat.operation import Operation
+from gateway.chat.usage import Usage
+from gateway.errors import Code, GatewayError
+from gateway.exchange.metering import Meter, Size
+from gateway.telemetry.record import Attempt, Outcome, Record
+from tests.unit.exchange.serving import CONFIG, Serving, serving
+from tests.vendors.looped import looped
+
+LIMITED = CONFIG + "\ntenants: {{anonymous: {{limits: {{{limits}}}}}}}\n"
+
+
+def meter(on: Serving) -> tuple[Meter, Record]:
+    record = Record(Operation.CHAT)
+    record.model = "m"
+    return Meter(on.house.runtime, on.caller(), record), record
+
+
+def answered(record: Record, usage: Usage | None, code: Code | None = None) -> None:
+    attempt = Attempt("bad", "openai", "x", asked_bytes=400, status=200, failure=code)
+    attempt.usage = usage
+    record.attempts, record.usage = [attempt], usage
+    record.outcome = Outcome.COMPLETE if code is None else Outcome.ERROR
+
+
+def in_use(on: Serving, what: str) -> float:
+    return on.house.runtime.memory.in_use(f"tenant/anonymous/{what}")
+
+
+@looped
+async def test_without_limits_nothing_is_claimed() -> None:
+    async with serving(()) as on:
+        one, record = meter(on)
+        await one.claim(on.route(), Size(100))
+        one.settle()
+        assert record.limits == b""
+
+
+@looped
+async def test_what_was_expected_is_taken_and_what_was_not_spent_comes_back() -> None:
+    limits = "tokens_per_day: 5000, concurrent: 2"
+    async with serving((), config=LIMITED, limits=limits) as on:
+        one, record = meter(on)
+        await one.claim(on.route(), Size(400, 1000, 2))
+        assert 2090 < in_use(on, "tokens_per_day") <= 2101
+        assert b"x-ratelimit-remaining-tokens: 2899\r\n" in record.limits
+        answered(record, Usage(120, 50))
+        one.settle()
+        one.settle()
+        assert 169 < in_use(on, "tokens_per_day") <= 170
+        assert in_use(on, "concurrent") == 0
+
+
+@looped
+async def test_an_answer_that_was_cut_is_counted() -> None:
+    async with serving((), config=LIMITED, limits="tokens_per_day: 5000") as on:
+        one, record = meter(on)
+        await one.claim(on.route(), Size(400, 1000))
+        answered(record, None, Code.STREAM_INTERRUPTED)
+        record.attempts[0].tokens = 5
+        one.settle()
+        assert 100 < in_use(on, "tokens_per_day") <= 105
+
+
+@looped
+async def test_what_reached_no_backend_costs_no_tokens() -> None:
+    async with serving((), config=LIMITED, limits="tokens_per_day: 5000") as on:
+        one, record = meter(on)
+        await one.claim(on.route(), Size(400, 1000))
+        record.attempts = [Attempt("bad", "openai", "x", failure=Code.CONNECT_FAILED)]
+        one.settle()
+        assert in_use(on, "tokens_per_day") == 0
+
+
+@looped
+@pytest.mark.parametrize(
+    ("limits", "code", "waits"),
+    [
+        ("requests_per_minute: 1", Code.REQUEST_LIMIT, True),
+        ("tokens_per_minute: 1500", Code.TOKEN_LIMIT, True),
+        ("output_tokens_per_minute: 1500", Code.TOKEN_LIMIT, True),
+        ("tokens_per_minute: 500", Code.TOKEN_LIMIT, False),
+        ("concurrent: 1", Code.CONCURRENCY_LIMIT, True),
+    ],
+)
+async def test_a_refusal_says_which_limit_and_how_long(
+    limits: str, code: Code, waits: bool
+) -> None:
+    async with serving((), config=LIMITED, limits=limits) as on:
+        error: GatewayError | None = None
+        for _ in range(2):
+            one, _ = meter(on)
+            try:
+                await one.claim(on.route(), Size(400, 1000))
+            except GatewayError as refused:
+                error = refused
+        assert error is not None
+        assert (error.code, error.status) == (code, 429)
+        assert (error.retry_after_s is not None) is waits
+        assert limits.partition(":")[0] in error.message
+        assert on.house.number("gateway_ratelimit_decisions_total", "tenant", "refused") >= 1
+
+
+@looped
+async def test_a_limit_in_shadow_refuses_nothing_and_is_counted() -> None:
+    async with serving((), config=LIMITED, limits="requests_per_minute: 1, mode: shadow") as on:
+        for _ in range(3):
+            one, record = meter(on)
+            await one.claim(on.route(), Size(400))
+            assert record.limits == b""
+        count = on.house.number("gateway_ratelimit_decisions_total", "tenant", "would_refuse")
+        assert count == 2
+
+
+@looped
+async def test_a_budget_is_held_by_the_price_of_what_may_be_spent() -> None:
+    config = CONFIG + (
+        "\ntenants: {{anonymous: {{budget: {{usd: 1, per: month}}}}}}\n"
+        'prices: {{"bad/*": {{input_usd_per_mtok: 1, output_usd_per_mtok: 500}}}}\n'
+    )
+    async with serving((), config=config) as on:
+        one, _ = meter(on)
+        await one.claim(on.route(), Size(400, 1900))
+        other, _ = meter(on)
+        with pytest.raises(GatewayError) as refused:
+            await other.claim(on.route(), Size(400, 1900))
+        assert refused.value.code is Code.BUDGET_EXCEEDED
+        assert refused.value.retry_after_s is not None
