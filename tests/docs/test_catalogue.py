@@ -138,3 +138,18 @@ def test_the_folders_of_the_tests_are_listed() -> None:
     text = (ROOT / "docs/testing.md").read_text()
     listed = _first_cells(_section(text, "| Folder |", "\n\n"))
     assert folders <= listed
+
+
+# ---- security.md
+
+
+def test_every_test_that_security_md_names_is_there() -> None:
+    table = _section((ROOT / "docs/security.md").read_text(), "| No. |", "\n\n")
+    file, named = "", 0
+    for word in re.findall(r"`([^`]+)`", table):
+        if word.endswith(".py"):
+            file = (ROOT / "tests" / word).read_text()
+        else:
+            assert f"def {word}(" in file, word
+            named += 1
+    assert named > 40
