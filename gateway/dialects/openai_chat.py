@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.chat import fold
 from gateway.chat.deltas import Begin, Count, Delta, Extra, Reasoning
-from gateway.chat.document import ROLES, Document, text_of
+from gateway.chat.document import ROLES, Document
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
 from gateway.chat.usage import of as usage_of
@@ -22,19 +22,13 @@ from gateway.dialects import heads, openai
 from gateway.dialects.base import BadAnswer, ClientDialect, Head, Losses, Said, UpstreamDialect
 from gateway.dialects.openai_chat_stream import Reader, Writer, said, signed
 from gateway.dialects.openai_stream import Watch
+from gateway.dialects.openai_words import effort, failed
 from gateway.errors import Code, GatewayError
 from gateway.wire import json, sse
 
 # ---- requests out
 
 _KEPT: Final = frozenset({"reasoning_content", "extra_content", "top_k"})
-# Thinking tokens below which each word holds; the rest is "high".
-_EFFORTS: Final = ((4096, "low"), (16384, "medium"))
-
-
-def effort(budget: int) -> str:
-    """The word for so many tokens of thinking; budget() in docs/dialects.md is the way back."""
-    return next((word for below, word in _EFFORTS if budget < below), "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +45,9 @@ class Upstream:
             if request["top_k"] is not None:
                 losses.cannot("top_k", "it has no such thing")
             del request["top_k"]
-        thinking = chat.get("thinking")
-        if isinstance(thinking, dict) and "reasoning_effort" not in chat:
-            budget = thinking.get("budget_tokens")
-            if thinking.get("type") == "enabled" and isinstance(budget, int):
-                request["reasoning_effort"] = effort(budget)
+        word = effort(chat)
+        if word is not None:
+            request["reasoning_effort"] = word
         request["messages"] = list(self._messages(chat["messages"], losses))
         if chat.get("tools"):
             request["tools"] = [_uncached(tool) for tool in chat["tools"]]
@@ -93,7 +85,7 @@ class Upstream:
                 _part(part, f"{at}.content.{nth}", losses) for nth, part in enumerate(content)
             ]
         if message.get("is_error"):
-            written["content"] = _failed(written.get("content"))
+            written["content"] = failed(written.get("content"))
         if message.get("tool_calls") and "extra_content" not in self.kept:
             written["tool_calls"] = [
                 {key: value for key, value in call.items() if key != "extra_content"}
@@ -149,15 +141,6 @@ def _uncached(part: Document) -> Document:
     if "cache_control" not in part:
         return part
     return {key: value for key, value in part.items() if key != "cache_control"}
-
-
-def _failed(content: object) -> str | list[Document]:
-    """The result of a tool that failed says so in its text: there is no other place."""
-    if text_of(content).lstrip().lower().startswith("error"):
-        return content if isinstance(content, list) else text_of(content)
-    if isinstance(content, list):
-        return [{"type": "text", "text": "Error: "}, *content]
-    return f"Error: {text_of(content)}"
 
 
 def _take_shown(written: Document) -> list[Document]:

@@ -43,7 +43,15 @@ class Frames:
                 self._begun = True
                 self.name = b""
                 return events
+            named = _named(chunk)
+            if named is not None:
+                self._begun = True
+                return self._each(named)
         return self._careful(chunk)
+
+    def _each(self, named: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
+        for self.name, data in named:
+            yield data
 
     def _careful(self, chunk: bytes) -> Iterator[bytes]:
         if self._reader is None:
@@ -51,6 +59,26 @@ class Frames:
         for data in self._reader.feed(chunk):
             self.name = self._reader.name
             yield data
+
+
+def _named(chunk: bytes) -> list[tuple[bytes, bytes]] | None:
+    """The kind and the data of all events in chunk, or None if they are not all whole and in the
+    form `event: ...`, `data: ...`, and a blank line.
+    """
+    if not chunk.startswith(b"event: ") or not chunk.endswith(b"\n\n") or b"\r" in chunk:
+        return None
+    if len(chunk) > sse.MAX_EVENT:
+        return None
+    frames = chunk[7:-2].split(b"\n\nevent: ")
+    if chunk.count(b"\n") != 3 * len(frames):
+        return None
+    named = []
+    for frame in frames:
+        name, found, data = frame.partition(b"\ndata: ")
+        if not found:
+            return None
+        named.append((name, data))
+    return named
 
 
 def check(data: bytes) -> None:

@@ -5,6 +5,7 @@ import pytest
 from gateway.chat.deltas import Broken
 from gateway.dialects.openai_frames import UNREADABLE, Frames, broken, check
 from gateway.errors import Code
+from gateway.wire.sse import SseReader
 
 STREAM = b': hi\r\n\r\ndata: {"a":1}\n\nevent: x\ndata: {"b":\ndata: 2}\n\ndata: [DONE]\n\n'
 
@@ -19,6 +20,24 @@ def test_any_cutting_gives_the_same_events(size: int) -> None:
         b"[DONE]",
     ]
     assert not frames.unfinished
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"event: x\nevent: y\ndata: 1\n\n",
+        b"event: x\ndata: 1\ndata: 2\n\n",
+        b"event: x\n\ndata: 1\ndata: 2\n\n",
+        b"event: x\n: hi\ndata: 1\n\nevent: y\n\n\n",
+        b"event: x\ndata: 1\n\nevent: y\ndata: 2\n\n",
+        b"event: x\r\ndata: 1\r\n\r\n",
+        b"event: x\nid: 7\n\n",
+    ],
+)
+def test_events_with_a_kind_are_read_as_ever(odd: bytes) -> None:
+    frames, reader = Frames(), SseReader()
+    told = [(frames.name, data) for data in frames.feed(odd)]
+    assert told == [(reader.name, data) for data in reader.feed(odd)]
 
 
 def test_half_an_event_is_unfinished_unless_it_is_the_end_or_a_comment() -> None:
