@@ -26,7 +26,7 @@ ROWS = (
 )
 NO_DOOR = "there is no door to"
 # Providers that a backend may name though their door is not built yet.
-PROVIDERS = ("anthropic", "azure", "cohere", "gemini", "vertex")
+PROVIDERS = ("anthropic", "azure", "cohere", "vertex")
 
 
 def sentences(file: written.File, findings: Findings) -> tuple[str, ...]:

@@ -1,0 +1,49 @@
+"""Gemini in AI Studio, by an API key."""
+
+from typing import Final
+
+from gateway.chat.operation import Operation
+from gateway.dialects import gemini, gemini_embeddings, gemini_upstream
+from gateway.dialects.base import Said
+from gateway.errors import Code
+from gateway.policy.failures import Failure, by_status
+from gateway.providers.base import Door, EmbeddingsDoor, Provider
+from gateway.wire.http import Headers
+
+# Google says 400 where the key is wrong, or may not be used from where we are.
+_KEY: Final = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED", "FAILED_PRECONDITION"})
+
+
+def authorize(credential: str) -> Headers:
+    return [(b"x-goog-api-key", credential.encode())] if credential else []
+
+
+def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
+    """The time to wait stands in the body."""
+    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
+    if status == 400 and (said.code in _KEY or said.type in _KEY):
+        return Failure(Code.UPSTREAM_AUTH, status, retry_after_s=wait_s)
+    return by_status(status, said.code, wait_s)
+
+
+PROVIDER = Provider(
+    name="gemini",
+    base_url="https://generativelanguage.googleapis.com/v1beta",
+    paths={},
+    doors={
+        Operation.GENERATE: Door(
+            gemini_upstream.UPSTREAM,
+            "/models/{model}:generateContent",
+            "/models/{model}:streamGenerateContent?alt=sse",
+        ),
+        Operation.EMBEDDINGS: EmbeddingsDoor(
+            gemini_embeddings.STUDIO, "/models/{model}:batchEmbedContents"
+        ),
+    },
+    authorize=authorize,
+    variable="GEMINI_API_KEY",
+    read_error=gemini.read_error,
+    classify=classify,
+    usage_on_request=False,
+    source="ai.google.dev/api, 2026-11",
+)

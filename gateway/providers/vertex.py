@@ -1,0 +1,39 @@
+"""Gemini in Vertex AI: by region and project, with a bearer token that does not last.
+
+The region `global` has a host of its own: `base_url` says it (https://aiplatform.googleapis.com/v1/
+projects/PROJECT/locations/global/publishers/google).
+"""
+
+from gateway.chat.operation import Operation
+from gateway.dialects import gemini, gemini_embeddings, gemini_upstream
+from gateway.dialects.base import Said
+from gateway.policy.failures import Failure, by_status
+from gateway.providers.base import Door, EmbeddingsDoor, Provider
+
+
+def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
+    """The time to wait stands in the body."""
+    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
+    return by_status(status, said.code, wait_s)
+
+
+PROVIDER = Provider(
+    name="vertex",
+    base_url=(
+        "https://{region}-aiplatform.googleapis.com/v1"
+        "/projects/{project}/locations/{region}/publishers/google"
+    ),
+    paths={},
+    doors={
+        Operation.GENERATE: Door(
+            gemini_upstream.VERTEX,
+            "/models/{model}:generateContent",
+            "/models/{model}:streamGenerateContent?alt=sse",
+        ),
+        Operation.EMBEDDINGS: EmbeddingsDoor(gemini_embeddings.VERTEX, "/models/{model}:predict"),
+    },
+    read_error=gemini.read_error,
+    classify=classify,
+    usage_on_request=False,
+    source="cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference, 2026-11",
+)
