@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.chat.operation import Operation
-from gateway.dialects import gemini, gemini_embeddings, gemini_upstream
+from gateway.dialects import gemini, gemini_count, gemini_embeddings, gemini_upstream
 from gateway.dialects.base import Said
 from gateway.errors import Code
 from gateway.policy.failures import Failure, by_status
@@ -36,6 +36,7 @@ PROVIDER = Provider(
             "/models/{model}:generateContent",
             "/models/{model}:streamGenerateContent?alt=sse",
         ),
+        Operation.COUNT_CONTENT: Door(gemini_count.UPSTREAM, "/models/{model}:countTokens"),
         Operation.EMBEDDINGS: EmbeddingsDoor(
             gemini_embeddings.STUDIO, "/models/{model}:batchEmbedContents"
         ),

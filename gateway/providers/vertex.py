@@ -5,7 +5,7 @@ projects/PROJECT/locations/global/publishers/google).
 """
 
 from gateway.chat.operation import Operation
-from gateway.dialects import gemini, gemini_embeddings, gemini_upstream
+from gateway.dialects import gemini, gemini_count, gemini_embeddings, gemini_upstream
 from gateway.dialects.base import Said
 from gateway.policy.failures import Failure, by_status
 from gateway.providers.base import Door, EmbeddingsDoor, Provider
@@ -30,6 +30,7 @@ PROVIDER = Provider(
             "/models/{model}:generateContent",
             "/models/{model}:streamGenerateContent?alt=sse",
         ),
+        Operation.COUNT_CONTENT: Door(gemini_count.UPSTREAM, "/models/{model}:countTokens"),
         Operation.EMBEDDINGS: EmbeddingsDoor(gemini_embeddings.VERTEX, "/models/{model}:predict"),
     },
     read_error=gemini.read_error,
