@@ -195,7 +195,10 @@ class _Messages:
             "name": _string(item, "name", at),
             "arguments": _string(item, "arguments", at),
         }
-        call = {"id": _string(item, "call_id", at), "type": "function", "function": function}
+        call: Document = {"id": _string(item, "call_id", at), "type": "function"}
+        call["function"] = function
+        if isinstance(item.get("extra_content"), dict):
+            call["extra_content"] = item["extra_content"]
         self._assistant(fresh=False).setdefault("tool_calls", []).append(call)
 
     def _thought(self, item: Document) -> None:

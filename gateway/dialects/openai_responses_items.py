@@ -104,9 +104,15 @@ def message_item(id: str, parts: list[Document], status: str = "completed") -> D
 
 
 def call_item(
-    id: str, call_id: str, name: str, arguments: str, status: str = "completed"
+    id: str,
+    call_id: str,
+    name: str,
+    arguments: str,
+    status: str = "completed",
+    extra: Document | None = None,
 ) -> Document:
-    return {
+    """extra: the lingua franca's `extra_content`, to be given back as it is."""
+    item = {
         "id": id,
         "type": "function_call",
         "status": status,
@@ -114,6 +120,7 @@ def call_item(
         "name": name,
         "arguments": arguments,
     }
+    return {**item, "extra_content": extra} if extra else item
 
 
 def flat(annotation: Document) -> Document:
@@ -156,6 +163,7 @@ def items(answer: Document) -> list[Document]:
                 function["name"],
                 function["arguments"],
                 status,
+                call.get("extra_content"),
             )
         )
     return out

@@ -69,10 +69,11 @@ class _Call:
         self.id, self.at = id, at
         self.call_id, self.name = part.id, part.name
         self.arguments: list[str] = []
+        self.extra: Document = {}
 
     def item(self, status: str) -> Document:
         told = "".join(self.arguments)
-        return made.call_item(self.id, self.call_id, self.name, told, status)
+        return made.call_item(self.id, self.call_id, self.name, told, status, self.extra)
 
 
 _Words: TypeAlias = Text | Refusal | Logprobs | Extra
@@ -325,6 +326,7 @@ class Writer:
             call = self._calls[delta.slot] = _Call(*self._place("fc", out), delta)
             self._added(out, call.at, call.item("in_progress"))
         call.call_id, call.name = delta.id or call.call_id, delta.name or call.name
+        call.extra.update(delta.extra or {})
         if delta.arguments:
             call.arguments.append(delta.arguments)
             place = {"item_id": call.id, "output_index": call.at}

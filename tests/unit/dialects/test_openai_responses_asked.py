@@ -82,6 +82,13 @@ def test_what_the_assistant_does_in_a_row_is_one_message() -> None:
     ]
 
 
+def test_what_a_vendor_hung_on_a_call_comes_back() -> None:
+    extra = {"google": {"thought_signature": "s"}}
+    chat = read_request({"model": "m", "input": [{**CALL, "extra_content": extra}]}, Losses())
+    (message,) = chat["messages"]
+    assert message["tool_calls"] == [{**tool_call(id="call_1"), "extra_content": extra}]
+
+
 def test_two_messages_of_the_assistant_stay_two() -> None:
     says = {"role": "assistant", "content": "a"}
     assert _read([says, says])["messages"] == [says, says]

@@ -65,6 +65,7 @@ def test_an_answer_is_items_in_the_order_of_its_making() -> None:
     }
     answer = {"id": "c", "choices": [{"message": message, "finish_reason": "tool_calls"}]}
     items = made.items(answer)
+    assert "extra_content" not in items[3]
     assert [(item["type"], item["id"]) for item in items] == [
         ("reasoning", "rs_c_0"),
         ("reasoning", "rs_c_1"),

@@ -45,7 +45,7 @@ ALL: list[Delta] = [
     Logprobs(0, [TOKEN]),
     Extra(0, {"annotations": [CITATION]}),
     Refusal(0, "no"),
-    CallPart(0, 0, "call_a", "f"),
+    CallPart(0, 0, "call_a", "f", extra={"google": {"thought_signature": "s"}}),
     CallPart(0, 0, arguments="{"),
     CallPart(0, 1, "call_b", "g", "{}"),
     CallPart(0, 0, arguments="}"),
