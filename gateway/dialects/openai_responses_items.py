@@ -1,8 +1,8 @@
 """The items of a response, and the response around them: read into a chat's answer, made of one.
 
 Reasoning comes sealed (`encrypted_content`) and must go back as it came, with its id. In the lingua
-franca that is a thinking block whose signature is both, `rs_….…`; signatures of other vendors are
-sealed content to a client of Responses.
+franca that is a thinking block whose signature is both, `rs_….…`; signatures of other vendors are sealed
+content to a client of Responses, and marked as such.
 Source: platform.openai.com/docs/api-reference/responses/object, 2026-11.
 """
 
@@ -29,6 +29,7 @@ from gateway.wire import json
 # ---- reasoning
 
 _OURS: Final = re.compile(r"(rs_[^.]*)\.(.*)", re.DOTALL)
+_SIGNED: Final = "signature:"
 _REDACTED: Final = "redacted_thinking:"
 PARAGRAPH: Final = "\n\n"  # between the parts of a summary
 
@@ -61,7 +62,11 @@ def block(item: Document) -> tuple[str, Document | None]:
     if sealed.startswith(_REDACTED):
         data = sealed.removeprefix(_REDACTED)
         return "", {"type": "redacted_thinking", "data": data}
-    return text, {"type": "thinking", "thinking": text, "signature": sealed}
+    if sealed.startswith(_SIGNED):
+        signed = sealed.removeprefix(_SIGNED)
+    else:  # OpenAI's own, from a turn that was passed through
+        signed = signature(str(item.get("id") or ""), sealed)
+    return text, {"type": "thinking", "thinking": text, "signature": signed}
 
 
 # ---- items out
@@ -74,7 +79,7 @@ def reasoning_item(id: str, text: str, sealed: str = "", redacted: str = "") -> 
         "summary": [{"type": "summary_text", "text": text}] if text else [],
     }
     if sealed or redacted:
-        item["encrypted_content"] = sealed or _REDACTED + redacted
+        item["encrypted_content"] = _SIGNED + sealed if sealed else _REDACTED + redacted
     return item
 
 

@@ -31,7 +31,14 @@ from gateway.chat import usage
 from gateway.chat.deltas import Broken, Count, Delta
 from gateway.chat.document import Document
 from gateway.chat.fold import fold, unfold
-from gateway.dialects import bedrock, gemini_client, gemini_upstream, openai_chat
+from gateway.dialects import (
+    bedrock,
+    gemini_client,
+    gemini_upstream,
+    openai_chat,
+    openai_completion,
+    openai_responses,
+)
 from gateway.dialects.base import ClientDialect, Losses, UpstreamDialect
 from gateway.errors import GatewayError
 
@@ -47,6 +54,8 @@ class Sides:
 DIALECTS: Final = {
     "gemini": Sides(gemini_client.CLIENT, gemini_upstream.UPSTREAM),
     "openai_chat": Sides(openai_chat.CLIENT, openai_chat.UPSTREAM),
+    "openai_completion": Sides(openai_completion.CLIENT, openai_completion.UPSTREAM),
+    "openai_responses": Sides(openai_responses.CLIENT, openai_responses.UPSTREAM),
     "bedrock": Sides(None, bedrock.UPSTREAM),
 }
 CASES: Final = sorted(path.parent for path in HERE.glob("*/*/source.md"))

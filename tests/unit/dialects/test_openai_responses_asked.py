@@ -68,7 +68,7 @@ def test_what_the_assistant_does_in_a_row_is_one_message() -> None:
         {
             "role": "assistant",
             "content": "Let me see.",
-            "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "sig"}],
+            "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "rs_1.sig"}],
             "reasoning_content": "hm",
             "tool_calls": [tool_call(id="call_1"), tool_call(id="call_2")],
         },
@@ -76,7 +76,7 @@ def test_what_the_assistant_does_in_a_row_is_one_message() -> None:
         {
             "role": "assistant",
             "content": None,
-            "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "sig"}],
+            "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "rs_1.sig"}],
             "reasoning_content": "hm",
         },
     ]

@@ -32,6 +32,7 @@ def test_another_vendors_signature_is_no_item(signature: str) -> None:
     [
         {"type": "thinking", "thinking": "hm\n", "signature": "ErUB=="},
         {"type": "thinking", "thinking": "", "signature": "ErUB=="},
+        {"type": "thinking", "thinking": "hm", "signature": "rs_1.gAAAA=="},
         {"type": "redacted_thinking", "data": "xyz"},
     ],
 )
@@ -40,6 +41,13 @@ def test_blocks_of_any_vendor_survive_two_turns(block: Document) -> None:
         "rs_1", block.get("thinking", ""), block.get("signature", ""), block.get("data", "")
     )
     assert made.block(item)[1] == block
+
+
+def test_openais_own_reasoning_survives_where_turns_were_passed_through() -> None:
+    item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA=="}
+    block = made.block(item)[1]
+    assert block is not None
+    assert made.unsigned(block) == item
 
 
 def test_reasoning_without_a_seal_is_text() -> None:
