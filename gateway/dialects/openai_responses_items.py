@@ -1,8 +1,8 @@
 """The items of a response, and the response around them: read into a chat's answer, made of one.
 
 Reasoning comes sealed (`encrypted_content`) and must go back as it came, with its id. In the lingua
-franca that is a thinking block whose signature is both, `rs_….…`; signatures of other vendors are sealed
-content to a client of Responses, and marked as such.
+franca that is a thinking block whose signature is both, `rs_….…`; signatures of other vendors are
+sealed content to a client of Responses, and marked as such.
 Source: platform.openai.com/docs/api-reference/responses/object, 2026-11.
 """
 
