@@ -73,7 +73,9 @@ class Upstream:
             yield {"role": "user", "content": shown}
 
     def _message(self, message: Document, at: str, losses: Losses) -> Document:
-        gone = ("thinking_blocks", "reasoning_content", "is_error", "cache_control")
+        gone = {"thinking_blocks", "reasoning_content", "is_error", "cache_control"}
+        if "extra_content" not in self.kept:
+            gone |= {"extra_content", "images"}
         written = {key: value for key, value in message.items() if key not in gone}
         if "reasoning_content" in self.kept:
             thought = message.get("reasoning_content") or _thought(message)

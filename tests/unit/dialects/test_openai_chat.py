@@ -238,3 +238,11 @@ def test_a_head_says_how_much_may_be_answered() -> None:
     head, fields = CLIENT.read_head(body)
     assert (head.max_output, head.choices, head.stream) == (9, 2, None)
     assert set(fields) == {"model", "messages", "max_tokens", "max_completion_tokens", "n"}
+
+
+def test_what_another_vendor_said_beside_the_text_is_not_for_the_strict_kind() -> None:
+    extra = {"extra_content": {"google": {"thought_signature": "s"}}, "images": [{}]}
+    said = {"role": "assistant", "content": "hi"}
+    chat = {"model": "m", "messages": [{**said, **extra}]}
+    assert STRICT.write_request(chat, Losses())["messages"] == [said]
+    assert UPSTREAM.write_request(chat, Losses())["messages"] == [{**said, **extra}]
