@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from gateway.chat.document import Document, text_of
+from gateway.dialects import gemini_form
 from gateway.dialects.base import Losses
 from gateway.dialects.gemini import OWN, signature_of
 from gateway.dialects.gemini_parts import images, parts
@@ -87,6 +88,7 @@ _UNSIGNED: Final = "skip_thought_signature_validator"
 
 
 def written(chat: Document, losses: Losses, *, ids: bool) -> Document:
+    gemini_form.check(chat)
     asked = {name: value for name, value in chat.items() if value is not None}
     for name in asked.keys() - _LABELS - _READ:
         if asked[name] not in _NO_OPS.get(name, ()):
@@ -235,7 +237,8 @@ def _calling(choice: object, losses: Losses) -> Document:
         case {"type": "function", "function": {"name": name}}:
             return {"mode": "ANY", "allowedFunctionNames": [name]}
         case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}:
-            names = [tool["function"]["name"] for tool in tools]
+            functions = [tool.get("function") or {} for tool in tools]
+            names = [function["name"] for function in functions if "name" in function]
             # AUTO takes no names; VALIDATED is the same with them.
             return {
                 "mode": "ANY" if mode == "required" else "VALIDATED",

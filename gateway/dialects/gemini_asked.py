@@ -38,9 +38,48 @@ class _ToolConfig(msgspec.Struct, rename="camel"):
     function_calling_config: _Calling | None = None
 
 
+class _Blob(msgspec.Struct, rename="camel"):
+    mime_type: str
+    data: str
+    display_name: str | None = None
+
+
+class _File(msgspec.Struct, rename="camel"):
+    file_uri: str
+    mime_type: str | None = None
+
+
+class _Call(msgspec.Struct):
+    name: str
+    args: Document | None = None
+    id: str | None = None
+
+
+class _Result(msgspec.Struct):
+    name: str | None = None
+    response: Document | None = None
+    id: str | None = None
+    parts: "list[_Part] | None" = None
+
+
+class _Part(msgspec.Struct, rename="camel"):
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    inline_data: _Blob | None = None
+    file_data: _File | None = None
+    function_call: _Call | None = None
+    function_response: _Result | None = None
+
+
 class _Content(msgspec.Struct):
-    parts: list[Document] | None = None
+    parts: list[_Part] | None = None
     role: str | None = None
+
+
+class _Instruction(msgspec.Struct):
+    parts: list[_Part] | None = None
+    text: str | None = None
 
 
 class _Thinking(msgspec.Struct, rename="camel"):
@@ -67,7 +106,7 @@ class _Safety(msgspec.Struct):
 
 class _Request(msgspec.Struct, rename="camel"):
     contents: list[_Content]
-    system_instruction: Document | str | None = None
+    system_instruction: _Instruction | str | None = None
     tools: list[_Tool] | None = None
     tool_config: _ToolConfig | None = None
     generation_config: _Config | None = None
@@ -105,7 +144,7 @@ _THEIRS: Final = frozenset(
 
 
 def read(document: Document, losses: Losses) -> Document:
-    asked = {name: value for name, value in _camel(document).items() if value is not None}
+    asked = _camel(document)
     try:
         request = msgspec.convert(asked, _Request)
     except msgspec.ValidationError as error:
@@ -130,8 +169,11 @@ def read(document: Document, losses: Losses) -> Document:
 
 
 def _camel(document: Document) -> Document:
+    """With its own names in camelCase, and without what is null."""
     written: Document = {}
     for key, value in document.items():
+        if value is None:
+            continue
         name = _TEXT.sub(lambda found: found[1].upper(), key)
         written[name] = value if name in _THEIRS else _deeper(value)
     return written
@@ -278,12 +320,12 @@ def schema(told: Document) -> Document:
             if value != "TYPE_UNSPECIFIED":
                 written["type"] = value.lower()
         elif name in ("properties", "defs") and isinstance(value, dict):
-            below = {theirs: schema(one) for theirs, one in value.items()}
+            below = {theirs: _schema(one) for theirs, one in value.items()}
             written["$defs" if name == "defs" else name] = below
         elif name in _NESTED and isinstance(value, dict):
             written[name] = schema(value)
         elif name in _LISTED and isinstance(value, list):
-            written[name] = [schema(one) for one in value]
+            written[name] = [_schema(one) for one in value]
         elif name in _NUMBERS and isinstance(value, str) and value.isdecimal():
             written[name] = int(value)
         elif name == "ref":
@@ -293,9 +335,13 @@ def schema(told: Document) -> Document:
     return _nullable(written) if told.get("nullable") else written
 
 
+def _schema(told: object) -> object:
+    return schema(told) if isinstance(told, dict) else told
+
+
 def _nullable(written: Document) -> Document:
     if "type" in written:
         written["type"] = [written["type"], "null"]
-    if "enum" in written:
+    if isinstance(written.get("enum"), list):
         written["enum"] = [*written["enum"], None]
     return written

@@ -107,6 +107,8 @@ class Turns:
     def _part(self, part: Document, at: str) -> Iterator[Document]:
         kind = _kind(part)
         match kind:
+            case "":
+                pass
             case "text":
                 yield {"type": "text", "text": part["text"]}
             case "inlineData":
@@ -225,7 +227,7 @@ class _Thoughts:
 
 
 def _kind(part: Document) -> str:
-    return next((name for name in part if name not in _HARMLESS), "text")
+    return next((name for name in part if name not in _HARMLESS), "")
 
 
 def _outcome(response: Document) -> Document:
