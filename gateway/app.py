@@ -29,9 +29,11 @@ from gateway.runtime.state import Runtime
 from gateway.server.app import ClientDoor
 from gateway.server.connection import Listening, Settings
 from gateway.simulated import server as simulated
+from gateway.stores import base as stores
 from gateway.stores.address import parsed
 from gateway.stores.desk import Away, Desk, SharedDesk
 from gateway.stores.redis import RedisStore
+from gateway.stores.shared import SharedStore
 from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
@@ -74,6 +76,7 @@ class Seat:
 
     link: socket.socket
     port: int  # of the shared address
+    store: Path  # the socket of the store that all workers share
 
 
 class App:
@@ -140,16 +143,22 @@ class App:
 
     async def _desk(self, config: Config) -> Desk:
         """Where limits are kept. Raises OSError for a store that will never let us in."""
-        if config.store == "memory":
+        store: stores.Ledger
+        if config.store != "memory":
+            try:
+                address = parsed(config.store)
+            except ValueError as error:
+                raise OSError(f"store {error}") from None
+            where = str(address)
+            store = RedisStore(address)
+        elif self._seat is not None:
+            where, store = "shared", SharedStore(self._seat.store)
+        else:
             return self._runtime.desk
-        try:
-            address = parsed(config.store)
-        except ValueError as error:
-            raise OSError(f"store {error}") from None
-        witness = Witness(self._metrics, self._log, str(address))
-        desk = SharedDesk(RedisStore(address), self._away, witness, config.server.workers)
+        witness = Witness(self._metrics, self._log, where)
+        desk = SharedDesk(store, self._away, witness, config.server.workers)
         if await desk.greet() == "auth":
-            raise OSError(f"store {address} refuses our user or password")
+            raise OSError(f"store {where} refuses our user or password")
         return desk
 
     def _away(self) -> Away:

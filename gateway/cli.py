@@ -166,9 +166,9 @@ async def _run(args: argparse.Namespace, parse: Callable[[bytes], Config], log: 
 
 
 def _seat(text: str) -> app.Seat:
-    """What the supervisor says to a worker: the link's file descriptor, the shared port."""
-    fd, port = text.split(",")
-    return app.Seat(socket.socket(fileno=int(fd)), int(port))
+    """What a supervisor says to a worker: the link's file descriptor, port, the store's path."""
+    fd, port, store = text.split(",", 2)
+    return app.Seat(socket.socket(fileno=int(fd)), int(port), Path(store))
 
 
 def _say(line: str) -> None:

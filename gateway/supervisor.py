@@ -19,6 +19,7 @@ from gateway.admin import api
 from gateway.app import Ready, bind, url
 from gateway.config.load import ConfigError
 from gateway.config.schema import Config
+from gateway.stores.owner import Owner
 from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
 from gateway.telemetry.metrics import Metrics
@@ -69,6 +70,7 @@ class Supervisor:
         self._retired = Metrics()  # what workers counted that are no more
         self._own = Metrics()
         self._stopping = asyncio.Event()
+        self._owner = Owner()  # of what all workers hold callers to, unless the config has a store
 
     async def run(self, ready: Callable[[Ready], None]) -> None:
         """Until told to stop. Raises OSError when an address is taken or no worker starts."""
@@ -78,6 +80,7 @@ class Supervisor:
             admin = bind(self._config.admin.listen)
             async with api.opened(self, admin):
                 try:
+                    self._owner.start()
                     self._signals(loop)
                     port = place.getsockname()[1]
                     keeping = [loop.create_task(self._keep(one, port)) for one in self._workers]
@@ -92,6 +95,7 @@ class Supervisor:
                         worker.signal(signal.SIGKILL)
                     for task in keeping:
                         task.cancel()
+                    self._owner.stop()
         self._log.say("info", "supervisor_stopped")
 
     async def _all_ready(self) -> None:
@@ -128,7 +132,7 @@ class Supervisor:
         """One life of a worker; its exit code."""
         ours, theirs = socket.socketpair()
         with theirs:
-            where = f"{theirs.fileno()},{port}"
+            where = f"{theirs.fileno()},{port},{self._owner.path}"
             worker.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", str(_BOOT), *self._arguments, "--worker", where,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,

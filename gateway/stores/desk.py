@@ -22,6 +22,7 @@ PROBE_S: Final = 0.5  # between two looks at a store that is away
 GREET_S: Final = 1.0  # for a store to answer before the first request
 MAX_OWED: Final = 100_000  # settlings that wait for the store; beyond that the oldest is lost
 AT_ONCE: Final = 256  # settlings on their way
+Owed = tuple[str, Sequence[Claim], Sequence[float]]  # a settling
 NOBODY_SAYS: Final = Verdict(False)  # refused, because the store is away
 
 
@@ -89,7 +90,8 @@ class SharedDesk:
         self._local = MemoryStore(lease_s=math.inf)
         self._open: dict[str, None] = {}  # leases that the store holds for us
         self._instead: dict[str, list[Claim]] = {}  # by lease: what the local store holds
-        self._owed: deque[tuple[str, Sequence[Claim], Sequence[float]]] = deque()
+        self._paying: set[asyncio.Task[None]] = set()
+        self._owed: deque[Owed] = deque()  # what the store could not take
         self._wake = asyncio.Event()
         self.degraded = ""
 
@@ -115,12 +117,32 @@ class SharedDesk:
         if scaled is not None:
             by_key = {claim.key: units for claim, units in zip(claims, spent, strict=True)}
             self._local.settle_now(lease, scaled, [by_key[claim.key] for claim in scaled])
-        if any(claim.leased for claim in claims):
-            if len(self._owed) >= MAX_OWED:
-                self._owed.popleft()
-                self._witness.called("settle", "lost", 0.0)
-            self._owed.append((lease, claims, spent))
-            self._wake.set()
+        if not any(claim.leased for claim in claims):
+            return
+        owed = lease, claims, spent
+        if self.degraded:
+            self._owe(owed)
+        else:  # on its way before the client can ask again: what it held is free by then
+            paying = asyncio.get_running_loop().create_task(self._pay(owed))
+            self._paying.add(paying)
+            paying.add_done_callback(self._paying.discard)
+
+    def _owe(self, owed: Owed) -> None:
+        if len(self._owed) >= MAX_OWED:
+            self._owed.popleft()
+            self._witness.called("settle", "lost", 0.0)
+        self._owed.append(owed)
+        self._wake.set()
+
+    async def _pay(self, owed: Owed) -> None:
+        began = time.monotonic()
+        try:
+            await self._store.settle(*owed)
+        except StoreError as error:
+            self._owe(owed)
+            self._failed("settle", error, began)
+        else:
+            self._witness.called("settle", "ok", time.monotonic() - began)
 
     # ---- while it is away
 
@@ -160,7 +182,8 @@ class SharedDesk:
     async def aclose(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GREET_S):
-                await self._pay()
+                await asyncio.gather(*self._paying)
+                await self._pay_all()
         await self._store.aclose()
 
     async def greet(self) -> str:
@@ -172,27 +195,19 @@ class SharedDesk:
         return self.degraded
 
     async def watch(self) -> None:
-        renew_at = 0.0
+        renew_at = time.monotonic()
         while True:
-            if not self._owed or self.degraded:
-                pause_s = PROBE_S if self.degraded else RENEW_S
-                wait_s = max(0.0, min(pause_s, renew_at - time.monotonic()))
-                await self._woken(PROBE_S if self.degraded else wait_s)
+            if self.degraded:
+                await asyncio.sleep(PROBE_S)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, renew_at - time.monotonic())):
+                        await self._wake.wait()
+            self._wake.clear()
             if self.degraded or time.monotonic() >= renew_at:
-                if not await self._renew():
-                    continue
+                await self._renew()
                 renew_at = time.monotonic() + RENEW_S
-            if not self.degraded:
-                await self._pay()
-
-    async def _woken(self, within_s: float) -> None:
-        if self.degraded:
-            await asyncio.sleep(within_s)
-        else:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within_s):
-                    await self._wake.wait()
-        self._wake.clear()
+            await self._pay_all()
 
     async def _renew(self) -> bool:
         """Says that we live; and whether the store does."""
@@ -209,21 +224,8 @@ class SharedDesk:
             self._witness.changed(False, "")
         return True
 
-    async def _pay(self) -> None:
+    async def _pay_all(self) -> None:
         """What is owed to the store; what it does not take stays owed."""
-        while self._owed:
+        while self._owed and not self.degraded:
             some = [self._owed.popleft() for _ in range(min(AT_ONCE, len(self._owed)))]
-            began = time.monotonic()
-            paid = await asyncio.gather(
-                *[self._store.settle(*one) for one in some], return_exceptions=True
-            )
-            for one, outcome in zip(some, paid, strict=True):
-                if isinstance(outcome, StoreError):
-                    self._owed.append(one)
-                    self._failed("settle", outcome, began)
-                elif outcome is not None:
-                    raise outcome
-                else:
-                    self._witness.called("settle", "ok", time.monotonic() - began)
-            if self.degraded:
-                return
+            await asyncio.gather(*[self._pay(one) for one in some])

@@ -49,8 +49,8 @@ def test_a_good_config_is_called_good(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_what_waits_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", written(tmp_path, GOOD + "store: redis://127.0.0.1:1\n")]) == 0
-    assert "note: store: not in effect yet" in capsys.readouterr().out
+    assert main(["check", written(tmp_path, GOOD + "cache: {enabled: true}\n")]) == 0
+    assert "note: cache: not in effect yet" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["check"], ["serve", "--config"]])

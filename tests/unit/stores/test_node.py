@@ -7,7 +7,8 @@ import pytest
 
 from gateway.stores.address import parsed
 from gateway.stores.base import StoreError
-from gateway.stores.node import TRIPS, Node
+from gateway.stores.circuit import TRIPS
+from gateway.stores.node import Node
 from gateway.stores.scripts import HOLD
 from tests.stores.valkey import Server, serving
 from tests.vendors.looped import looped
