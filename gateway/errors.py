@@ -57,6 +57,7 @@ class Code(StrEnum):
     CONCURRENCY_LIMIT = "concurrency"
     SPENDING_LIMIT = "spending"
     BUDGET_EXCEEDED = "budget_exceeded"
+    BACKEND_LIMIT = "backend_limit"
     LIMITS_UNKNOWN = "limits_unknown"
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_AUTH = "upstream_auth_error"
@@ -107,7 +108,7 @@ def _caller(status: int, meaning: str, type: str = _INVALID) -> Situation:
 
 
 def _limited(meaning: str) -> Situation:
-    meaning += " Try again after the seconds in retry-after; the message names the limit."
+    meaning += " Try again after the seconds in retry-after."
     return Situation(429, "rate_limit_error", Origin.POLICY, meaning)
 
 
@@ -214,6 +215,9 @@ SITUATIONS: Final[dict[Code, Situation]] = {
         "What remains of the budget does not pay for this request. `retry-after` says when its "
         "next period begins; operators: raise `budget.usd`.",
         final=True,
+    ),
+    Code.BACKEND_LIMIT: _limited(
+        "Every backend of this model has a limit in the gateway's config, and it is reached."
     ),
     Code.LIMITS_UNKNOWN: Situation(
         503,

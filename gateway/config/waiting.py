@@ -19,7 +19,6 @@ class Row:
 
 # A key that the file says, unless it has the idle value, is read but waits: how it is until then.
 ROWS = (
-    Row("backends.*.limits", "backends are not limited.", schema.Limits()),
     Row("backends.*.cache", "answers are not remembered.", schema.Cache()),
     Row("models.*.cache", "answers are not remembered.", schema.Cache()),
     Row("cache", "answers are not remembered.", schema.Cache()),

@@ -7,10 +7,12 @@ nothing but time. Afterwards no other target may answer, and a failure is told i
 import asyncio
 import time
 from dataclasses import replace
+from math import isfinite
 from typing import Final, Protocol
 
 from gateway.errors import Code, GatewayError
 from gateway.exchange.course import Choice, Course
+from gateway.exchange.metering import Meter
 from gateway.exchange.race import Race, patience_s
 from gateway.exchange.taps import Outlet
 from gateway.policy.failures import RULES, Failure, Mark, retry_after, verdict
@@ -29,6 +31,7 @@ class Errand(Protocol):
     """What is to be done at a target: asked, and answered to the client."""
 
     race: Race | None  # where several targets are asked at once
+    meter: Meter | None  # of the limits of backends; None: nobody counts
 
     @property
     def repeatable(self) -> bool: ...  # False for a body that can be sent only once
@@ -145,6 +148,10 @@ async def _asked(
     target = choice.target
     pool = target.backend.pool
     reply: Reply | None = None
+    if errand.meter is not None:
+        wait_s = await errand.meter.claim_at(target, attempt)
+        if wait_s is not None:
+            return Failure(Code.BACKEND_LIMIT, retry_after_s=wait_s if isfinite(wait_s) else None)
     try:
         if not pool.enter():
             await pool.queue(deadline_at)

@@ -6,7 +6,7 @@ After the end, however it came, what the backends counted is settled.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -21,11 +21,11 @@ from gateway.policy.estimates import Estimate
 from gateway.policy.limits import Claim, Verdict
 from gateway.policy.quotas import Amounts, Refusal, Rule, Unit, openai_lines
 from gateway.runtime.rulebook import Rules
-from gateway.runtime.snapshot import Route
+from gateway.runtime.snapshot import Route, Target
 from gateway.runtime.state import Runtime
-from gateway.telemetry.charges import charges
+from gateway.telemetry.charges import Charge, charges
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.record import Outcome, Record
+from gateway.telemetry.record import Attempt, Outcome, Record
 
 _CODES: Final = {
     Unit.REQUESTS: Code.REQUEST_LIMIT,
@@ -58,7 +58,7 @@ OPAQUE: Final = Size(0, 0)  # a request that is not understood
 class Meter:
     """One exchange's. `claim` before anything goes upstream, `settle` however it has ended."""
 
-    __slots__ = ("_caller", "_claims", "_record", "_rules", "_runtime", "_size")
+    __slots__ = ("_at_backends", "_caller", "_claims", "_record", "_rules", "_runtime", "_size")
 
     def __init__(self, runtime: Runtime, caller: Caller, record: Record) -> None:
         self._runtime = runtime
@@ -66,15 +66,17 @@ class Meter:
         self._record = record
         self._rules: Rules | None = None
         self._claims: list[Claim] = []  # what is to be settled
+        self._at_backends: list[_AtBackend] = []
         self._size = OPAQUE
 
     async def claim(self, route: Route, size: Size) -> None:
         """All that it may take, or nothing. Raises GatewayError."""
+        self._size = size
         rules = self._caller.snapshot.rulebook.of(self._caller.key, route.model)
         if rules is None:
             return
         runtime, record, now = self._runtime, self._record, time.time()
-        amounts = expected(runtime.estimate(route.model), route, rules, size)
+        amounts = expected(runtime.estimate(route.model), route.targets, rules, size)
         claims = [rule.claim(amounts, now) for rule in rules.all]
         verdict = await runtime.desk.claim(record.id, claims)
         _count(runtime.sink.metrics, rules.all, verdict)
@@ -83,39 +85,70 @@ class Meter:
         record.limits = quotas.anthropic_lines(told, now) if anthropic else openai_lines(told)
         if not verdict.granted:
             raise refused(rules.all, verdict, now)
-        self._rules, self._size = rules, size
+        self._rules = rules
         if rules.leased:
             self._claims = claims
 
+    async def claim_at(self, target: Target, attempt: Attempt) -> float | None:
+        """The same for the limits of one attempt's backend: None, or for how long to leave it."""
+        rules = self._caller.snapshot.rulebook.of_backend(target.backend.name)
+        if rules is None:
+            return None
+        runtime, record, now = self._runtime, self._record, time.time()
+        estimate = runtime.estimate(record.model)
+        amounts = expected(estimate, (target,), rules, self._size)
+        claims = [rule.claim(amounts, now) for rule in rules.all]
+        lease = f"{record.id}/{len(record.attempts)}"
+        verdict = await runtime.desk.claim(lease, claims)
+        _count(runtime.sink.metrics, rules.all, verdict)
+        if not verdict.granted:
+            if not verdict.standings:
+                return UNKNOWN_WAIT_S
+            return quotas.refusal(rules.all, verdict, now).wait_s
+        if rules.leased:
+            self._at_backends.append(_AtBackend(lease, attempt, rules, claims))
+        return None
+
     def settle(self) -> None:
         """With what the backends counted; once the record is complete."""
-        if self._rules is None:
-            return
-        record, size, desk = self._record, self._size, self._runtime.desk
-        if self._claims:
-            spent = spent_by(record)
+        record, desk = self._record, self._runtime.desk
+        if self._claims and self._rules is not None:
+            spent = spent_by(charges(record))
             desk.settle(record.id, self._claims, [spent.of(rule.unit) for rule in self._rules.all])
-        usage = record.usage
-        if usage is not None and record.outcome is Outcome.COMPLETE:
+        for at in self._at_backends:
+            spent = spent_by(one for one in charges(record) if one.attempt is at.attempt)
+            desk.settle(at.lease, at.claims, [spent.of(rule.unit) for rule in at.rules.all])
+        usage, size = record.usage, self._size
+        limited = self._rules is not None or self._at_backends
+        if limited and usage is not None and record.outcome is Outcome.COMPLETE:
             estimate = self._runtime.estimate(record.model)
             estimate.learn(size.request_bytes, usage.input, usage.output, size.choices)
 
 
-def expected(estimate: Estimate, route: Route, rules: Rules, size: Size) -> Amounts:
+class _AtBackend(msgspec.Struct, frozen=True, eq=False):
+    """What one attempt has claimed of its backend's limits."""
+
+    lease: str
+    attempt: Attempt
+    rules: Rules
+    claims: Sequence[Claim]
+
+
+def expected(estimate: Estimate, targets: Iterable[Target], rules: Rules, size: Size) -> Amounts:
     """The most that it will probably take."""
     into = estimate.input(size.request_bytes)
     out = estimate.output(size.max_output, size.choices)
     usd = 0.0
     if rules.priced:
-        prices = [target.price for target in route.targets if target.price is not None]
+        prices = [target.price for target in targets if target.price is not None]
         usd = max((pricing.most(price, int(into), int(out)) for price in prices), default=0.0)
     return Amounts(into, out, usd)
 
 
-def spent_by(record: Record) -> Amounts:
-    """What the backends will want to be paid for, all attempts together."""
+def spent_by(charges: Iterable[Charge]) -> Amounts:
+    """What the backends will want to be paid for."""
     into, out, usd = 0, 0, 0.0
-    for charge in charges(record):
+    for charge in charges:
         usage = charge.usage or Usage()
         into += usage.input
         out += usage.output

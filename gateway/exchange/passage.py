@@ -131,6 +131,7 @@ class Passage:
         deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
         course = Course(route, self._operation, model, caller, self._draw)
         errand = _Relayed(request, self.outlet, record, repeatable)
+        errand.meter = self._meter
         await answer_from_first(errand, course, deadline_at)
 
     def _request(
@@ -205,6 +206,7 @@ class _Relayed:
         self.outlet = outlet
         self.record = record
         self.race: Race | None = None
+        self.meter: Meter | None = None
         self.repeatable = repeatable
 
     def fits(self, target: Target) -> bool:

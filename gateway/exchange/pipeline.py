@@ -64,7 +64,9 @@ class Gateway:
                 self._shadows.cast(ask, route.shadow)
             patience_s = caller.patience_s(stream=ask.stream)
             deadline_at = record.started_at + min(route.deadline_s, patience_s)
-            await answer_from_first(Understood(ask, outlet, record), course, deadline_at)
+            errand = Understood(ask, outlet, record)
+            errand.meter = meter
+            await answer_from_first(errand, course, deadline_at)
         except BaseException as error:  # noqa: BLE001 - sorted out, and raised again where due
             self._broken_off(error, record, outlet, client)
         finally:

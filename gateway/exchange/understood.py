@@ -17,6 +17,7 @@ from gateway.exchange.ask import Ask, losses, wire_request
 from gateway.exchange.attempts import close
 from gateway.exchange.continuing import Kept, continuable
 from gateway.exchange.course import Choice
+from gateway.exchange.metering import Meter
 from gateway.exchange.race import Race
 from gateway.exchange.taps import EventTap, Outlet
 from gateway.policy.failures import Failure, verdict
@@ -33,7 +34,7 @@ MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes of a whole answer
 class Understood:
     """One understood request, at whatever target it is tried."""
 
-    __slots__ = ("_ask", "_kept", "outlet", "race", "record")
+    __slots__ = ("_ask", "_kept", "meter", "outlet", "race", "record")
 
     repeatable = True
 
@@ -42,6 +43,7 @@ class Understood:
         self.outlet = outlet
         self.record = record
         self.race: Race | None = None
+        self.meter: Meter | None = None
         self._kept: Kept | None = None  # what has been said of a stream that may be continued
         if ask.stream:
             outlet.voice, outlet.beat = ask.client, ask.client.heartbeat

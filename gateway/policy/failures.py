@@ -119,6 +119,12 @@ RULES: Final[dict[Code, Rule]] = {
     Code.CONTEXT_LENGTH: _callers("{said}", Cause.CONTEXT_LENGTH),
     Code.CONTENT_POLICY: _callers("{said}", Cause.CONTENT_POLICY),
     Code.NO_UPSTREAM: _rule("the backend has no room", again=False, mark=Mark.NOTHING),
+    Code.BACKEND_LIMIT: _rule(
+        "the limits that the backend has here are reached",
+        again=False,
+        mark=Mark.NOTHING,
+        fallback=Cause.RATE_LIMIT,
+    ),
 }
 _UNSAID: Final = "the backend refused the request"
 MAX_RETRY_AFTER_S: Final = 3600.0
@@ -147,7 +153,7 @@ def _told(failure: Failure) -> float | None:
     """Seconds that the client is asked to wait; a full backend's answer always says some."""
     if failure.retry_after_s is not None:
         return min(failure.retry_after_s, MAX_RETRY_AFTER_S)
-    full = failure.code in (Code.UPSTREAM_RATE_LIMITED, Code.NO_UPSTREAM)
+    full = failure.code in (Code.UPSTREAM_RATE_LIMITED, Code.NO_UPSTREAM, Code.BACKEND_LIMIT)
     return 1.0 if full else None
 
 

@@ -34,9 +34,10 @@ class Rulebook:
         self._models = _of(
             "model", ((name, one.limits, one.budget) for name, one in config.models.items())
         )
-        self._backends = _of(
+        backends = _of(
             "backend", ((name, one.limits, None) for name, one in config.backends.items())
         )
+        self._backends = {name: Rules(rules) for name, rules in backends.items()}
         self.empty = not (self._everybody or self._tenants or self._keys or self._models)
         self._known: dict[tuple[str, str, str], Rules | None] = {}
 
@@ -51,8 +52,8 @@ class Rulebook:
             found = self._known[which] = self._found(*which)
             return found
 
-    def of_backend(self, name: str) -> tuple[Rule, ...]:
-        return self._backends.get(name, ())
+    def of_backend(self, name: str) -> Rules | None:
+        return self._backends.get(name)
 
     def _found(self, tenant: str, key: str, model: str) -> Rules | None:
         found = (

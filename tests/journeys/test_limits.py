@@ -218,3 +218,21 @@ def test_a_store_that_refuses_our_password_keeps_the_gateway_from_starting() -> 
         config = limited("http://127.0.0.1:9", "concurrent: 1", server.url)
         with pytest.raises(AssertionError, match="refuses our user or password"), Gateway(config):
             pass
+
+
+def test_a_backend_whose_limit_is_reached_is_passed_over() -> None:
+    with Vendor([ANSWER]) as first, Vendor([ANSWER]) as second:
+        config = f"""
+keys: [{{name: k, tenant: t, key: {KEY}}}]
+backends:
+  a: {{provider: openai_compatible, base_url: "{first.url}/v1", limits: {{requests_per_day: 2}}}}
+  b: {{provider: openai_compatible, base_url: "{second.url}/v1", limits: {{requests_per_day: 3}}}}
+models: {{m: {{targets: [{{use: a/x}}, {{use: b/x, tier: 2}}]}}}}
+"""
+        with Gateway(config) as gateway:
+            answers = [asked(gateway) for _ in range(6)]
+    assert [status for status, _, _ in answers] == [200] * 5 + [429]
+    assert (len(first.journal), len(second.journal)) == (2, 3)
+    _, headers, body = answers[-1]
+    assert body["error"]["code"] == "backend_limit"
+    assert int(headers["retry-after"]) > 1000

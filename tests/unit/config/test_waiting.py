@@ -23,7 +23,6 @@ def test_what_works_is_not_mentioned() -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        (SIM.replace("simulated", "simulated, limits: {concurrent: 1}"), "backends.sim.limits"),
         (SIM.replace("simulated", "simulated, cache: {enabled: true}"), "backends.sim.cache"),
         (SIM + "cache: {enabled: true}", "cache"),
         (SIM.replace("simulated", "anthropic"), "backends.sim.provider"),
@@ -47,11 +46,11 @@ def test_nothing_asked_for_is_nothing_told() -> None:
 def test_a_feature_is_told_once_however_often_it_is_used() -> None:
     text = (
         "models: {demo: b0/lorem}\nbackends: {"
-        + ", ".join(f"b{i}: {{provider: simulated, limits: {{concurrent: 1}}}}" for i in range(9))
+        + ", ".join(f"b{i}: {{provider: simulated, cache: {{enabled: true}}}}" for i in range(9))
         + "}"
     )
     (sentence,) = read(text).waiting
-    assert sentence.startswith("backends.b0.limits and 8 more: not in effect yet; ")
+    assert sentence.startswith("backends.b0.cache and 8 more: not in effect yet; ")
 
 
 def test_every_row_can_be_met() -> None:

@@ -129,3 +129,23 @@ async def test_a_budget_is_held_by_the_price_of_what_may_be_spent() -> None:
             await other.claim(on.route(), Size(400, 1900))
         assert refused.value.code is Code.BUDGET_EXCEEDED
         assert refused.value.retry_after_s is not None
+
+
+@looped
+async def test_an_attempts_backend_is_claimed_for_by_itself() -> None:
+    config = CONFIG.replace("max_in_flight: 1", "limits: {{tokens_per_day: 600, concurrent: 1}}")
+    async with serving((), config=config) as on:
+        level = on.house.runtime.memory.in_use
+        (target,) = on.route().targets
+        one, record = meter(on)
+        await one.claim(on.route(), Size(400, 300))
+        answered(record, Usage(100, 50))
+        assert await one.claim_at(target, record.attempts[0]) is None
+        other, refused = meter(on)
+        refused.attempts = [Attempt("bad", "openai", "x")]
+        await other.claim(on.route(), Size(400, 300))
+        assert await other.claim_at(target, refused.attempts[0]) is not None
+        one.settle()
+        other.settle()
+        assert 149 < level("backend/bad/tokens_per_day") <= 150
+        assert level("backend/bad/concurrent") == 0

@@ -41,5 +41,7 @@ def test_requests_alone_need_no_settling() -> None:
 def test_a_backends_are_its_own() -> None:
     book = Rulebook(read(SIM.replace("simulated", "simulated, limits: {concurrent: 1}")))
     assert book.empty
-    assert len(book.of_backend("sim")) == 1
-    assert book.of_backend("other") == ()
+    rules = book.of_backend("sim")
+    assert rules is not None
+    assert len(rules.all) == 1
+    assert book.of_backend("other") is None
