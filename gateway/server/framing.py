@@ -34,6 +34,7 @@ _SINGLE: Final = frozenset(
     }
 )
 _CREDENTIALS: Final = (b"authorization", b"x-api-key")
+_HASH: Final = ord("#")  # as a number: bytes are looked for in bytes several times slower
 _NEVER: Final = (b"CONNECT", b"TRACE")
 _IN_HOST: Final = (
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%:[]"  # RFC 3986 3.2.2
@@ -48,7 +49,7 @@ def head(method: bytes, url: bytes, version: str, headers: Headers) -> RequestHe
         raise _too_long()
     if method in _NEVER:
         raise _no_method("this is a gateway, not a tunnel")
-    if url[:1] != b"/" or b"#" in url:
+    if url[:1] != b"/" or _HASH in url:
         raise GatewayError(Code.BAD_TARGET, "the request target must be a path, as in /v1/models")
     fields = _fields(headers)
     host = fields.get(b"host")

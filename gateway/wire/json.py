@@ -99,7 +99,7 @@ def deeper_than(body: bytes, depth: int) -> bool:
 
 def _unescaped(part: bytes) -> bytes:
     """Without what a quote could hide behind; each quote that is left begins or ends a string."""
-    return part.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in part else part
+    return part.replace(b"\\\\", b"").replace(b'\\"', b"") if part.find(b"\\") >= 0 else part
 
 
 # ---- numbers

@@ -97,7 +97,7 @@ class SseReader:
                 return []
             self._begun = True
             text = text.removeprefix(_BOM)
-        if b"\r" in text:
+        if _CR in text:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, self._rest = text.split(b"\n")
         return lines
