@@ -22,6 +22,7 @@ from gateway.config.schema import Address, Config, Simulated
 from gateway.exchange.pipeline import Gateway
 from gateway.providers import discover
 from gateway.runtime.checks import Checks
+from gateway.runtime.jwkswatch import JwksWatch
 from gateway.runtime.keywatch import KeyWatch
 from gateway.runtime.measures import measure
 from gateway.runtime.reload import Reloader
@@ -119,6 +120,7 @@ class App:
             watching = [
                 loop.create_task(self._reloader.watch()),
                 loop.create_task(self._keys.watch()),
+                loop.create_task(JwksWatch(self._runtime).watch()),
                 loop.create_task(self._runtime.strain.watch()),
                 loop.create_task(Checks(self._runtime).watch()),
                 loop.create_task(desk.watch()),

@@ -28,6 +28,7 @@ _CHAPTERS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (written.Key, "keys"),
     (schema.Caps, "caps"),
     (schema.KeysFile, "keys_file"),
+    (schema.Oidc, "oidc"),
     (schema.Limits, "limits"),
     (written.Backend, "backends.NAME"),
     (schema.HealthCheck, "health_check"),

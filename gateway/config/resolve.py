@@ -19,6 +19,7 @@ from gateway.config.zones import zone
 MIN_KEY_LENGTH = 16  # characters; a shorter one can be guessed
 _STORES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
 _DIGEST = re.compile(r"sha256:([0-9A-Fa-f]{64})")
+_LOOKED_AT = re.compile(r"https://[^/\s]|http://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 _VISIBLE = re.compile(r"[!-~]*")
 
 
@@ -39,6 +40,7 @@ def config(
         tenants=_tenants(file, keys),
         keys=keys,
         keys_file=file.keys_file,
+        oidc=file.oidc,
         backends=found_backends,
         models=models.resolved(file, found_backends, findings),
         attempts=file.attempts,
@@ -56,7 +58,8 @@ def config(
 
 def _check_doors(file: written.File, findings: Findings) -> None:
     callers, keeper = file.server.listen, file.admin.listen
-    known = findings.given(("keys", 0)) or bool(file.keys_file.path)
+    known = findings.given(("keys", 0)) or bool(file.keys_file.path or file.oidc.issuer)
+    _check_oidc(file, findings)
     if not callers.loopback and not known:
         message = (
             "without keys, callers are anonymous and the gateway listens on loopback only; "
@@ -72,6 +75,18 @@ def _check_doors(file: written.File, findings: Findings) -> None:
         fault = _presented_fault(secret) if secret else None
         if fault:
             findings.blame_at(path, fault)
+
+
+def _check_oidc(file: written.File, findings: Findings) -> None:
+    said = file.oidc
+    if not said.issuer:
+        return
+    if not said.audience:
+        findings.blame_at(("oidc",), "needs an audience: a token for others is none for us")
+    if bool(said.jwks_file) == bool(said.jwks_url):
+        findings.blame_at(("oidc",), "must have either jwks_file or jwks_url")
+    if said.jwks_url and not _LOOKED_AT.match(said.jwks_url):
+        findings.blame_at(("oidc", "jwks_url"), "must be https://…, or http:// on this machine")
 
 
 def _check_store(file: written.File, findings: Findings) -> None:

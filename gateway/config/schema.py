@@ -286,6 +286,28 @@ class KeysFile(msgspec.Struct, frozen=True, kw_only=True):
     ] = Secret("")
 
 
+class Oidc(msgspec.Struct, frozen=True, kw_only=True):
+    """Callers who present a signed token (JWT) of an identity provider instead of a key."""
+
+    issuer: Annotated[
+        str, Meta(description="The `iss` that a token must have. Empty: no tokens are taken.")
+    ] = ""
+    audience: Annotated[str, Meta(description="The `aud` that it must have.")] = ""
+    jwks_file: Annotated[
+        str, Meta(description="File of the provider's public keys (JWKS); or give `jwks_url`.")
+    ] = ""
+    jwks_url: Annotated[
+        str, Meta(description="Where they are fetched, beside the traffic: https, or loopback.")
+    ] = ""
+    tenant_claim: Annotated[
+        Annotated[str, Meta(min_length=1)],
+        Meta(description="The claim that names the tenant; the config must know it."),
+    ] = "tenant"
+    models: Annotated[
+        tuple[str, ...], Meta(description="Names that may be asked for, as those of a key.")
+    ] = ("*",)
+
+
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual key. The clear key is not kept."""
 
@@ -600,6 +622,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tenants: Mapping[str, Tenant] = {}  # those that only a key names included
     keys: tuple[Key, ...] = ()
     keys_file: KeysFile = KeysFile()
+    oidc: Oidc = Oidc()
     backends: Mapping[str, Backend]
     models: Mapping[str, Model]
     attempts: Attempts = Attempts()

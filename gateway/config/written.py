@@ -25,6 +25,7 @@ from gateway.config.schema import (
     Ledger,
     Limits,
     Logging,
+    Oidc,
     OnStoreError,
     Operation,
     Ratio,
@@ -326,6 +327,9 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     keys_file: Annotated[
         KeysFile, Meta(description="Keys that are made and revoked while the gateway runs.")
     ] = KeysFile()
+    oidc: Annotated[
+        Oidc, Meta(description="Callers with tokens of an identity provider; extra `oidc`.")
+    ] = Oidc()
     backends: Annotated[
         Annotated[Mapping[Name, Backend], Meta(min_length=1)],
         Meta(description="The places that requests are sent to, by name; one or more."),

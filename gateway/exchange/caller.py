@@ -1,6 +1,7 @@
 """Who asks, and what the head of a request says besides: read once, before the body."""
 
 import math
+import time
 from typing import Final
 
 import msgspec
@@ -74,14 +75,11 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 def identify(head: RequestHead, snapshot: Snapshot) -> Caller:
     """Raises GatewayError; nothing of the body has been read yet."""
     field, take = head.headers.get, head.headers.pop  # nobody needs the key any more
-    key = access.identify(
-        access.presented(
-            take(b"authorization", None),
-            take(b"x-api-key", None),
-            take(b"x-goog-api-key", None),
-        ),
-        snapshot.keys,
+    authorization = take(b"authorization", None)
+    digest = access.presented(
+        authorization, take(b"x-api-key", None), take(b"x-goog-api-key", None)
     )
+    key = _of_token(authorization, digest, snapshot) or access.identify(digest, snapshot.keys)
     if _READ.isdisjoint(head.headers):
         return Caller(snapshot, key, None, math.inf, b"", head)
     encoding = field(b"content-encoding")
@@ -105,6 +103,15 @@ def identify(head: RequestHead, snapshot: Snapshot) -> Caller:
         passed,
         head,
     )
+
+
+def _of_token(
+    authorization: bytes | None, digest: bytes | None, snapshot: Snapshot
+) -> access.VirtualKey | None:
+    """For a caller that presents an identity provider's token; None for all others."""
+    if snapshot.tokens is None or authorization is None or digest is None:
+        return None
+    return snapshot.tokens.verified(authorization.partition(b" ")[2], digest, time.time())
 
 
 def _label(value: bytes) -> str | None:

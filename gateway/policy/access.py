@@ -25,6 +25,7 @@ class VirtualKey:
     prefixes: tuple[str, ...]  # and the beginnings of further ones
     operations: frozenset[str] | None = None  # endpoints it may use; None: all
     caps: Caps | None = None  # None: one request may ask for anything
+    lasting: bool = True  # False: it is good for this request only, and to be looked at again
 
     def may_do(self, operation: str) -> bool:
         return self.operations is None or operation in self.operations

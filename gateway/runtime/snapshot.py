@@ -24,6 +24,7 @@ from gateway.providers.base import Provider
 from gateway.runtime.health import Health, Standing
 from gateway.runtime.languages import AnyDoor
 from gateway.runtime.lasting import Lasting
+from gateway.runtime.oidc import Verifier
 from gateway.runtime.prices import Prices
 from gateway.runtime.rulebook import Rulebook
 from gateway.runtime.ways import Prove, Way, per_model, signing, ways
@@ -129,6 +130,7 @@ class Snapshot:
     wildcards: tuple[tuple[str, Route], ...]  # longest beginning first
     since: int  # unix seconds
     rulebook: Rulebook
+    tokens: Verifier | None = field(default=None, repr=False)  # for callers that have no key
 
     def route(self, model: str) -> Route | None:
         return resolve(model, self.routes, self.wildcards)
@@ -164,7 +166,8 @@ def _keyring(config: schema.Config) -> Keyring:
         for key in config.keys
     }
     kept = config.keys_file
-    return Keyring(keys, kept.secret.reveal().encode(), anonymous=not (keys or kept.path))
+    nobody = not (keys or kept.path or config.oidc.issuer)
+    return Keyring(keys, kept.secret.reveal().encode(), anonymous=nobody)
 
 
 def _backend(

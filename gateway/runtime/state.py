@@ -3,6 +3,7 @@
 import math
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,6 +12,7 @@ from gateway.config import schema
 from gateway.policy.estimates import Estimate
 from gateway.providers.base import Provider
 from gateway.runtime.lasting import Lasting
+from gateway.runtime.oidc import Verifier
 from gateway.runtime.snapshot import Snapshot, compile
 from gateway.stores.desk import Desk, OwnDesk
 from gateway.stores.memory import MemoryStore
@@ -58,6 +60,7 @@ class Runtime:
         self._snapshot: Snapshot | None = None
         self._config: schema.Config | None = None  # as the file has it
         self._minted: tuple[schema.Key, ...] = ()
+        self.verifier: Verifier | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -78,7 +81,14 @@ class Runtime:
         Raises OSError when a backend's ca_file cannot be read: then nothing has changed.
         """
         lasting = self._lasting.next()
+        verifier = self.verifier
+        if verifier is None or verifier.said != config.oidc:
+            verifier = Verifier(config.oidc) if config.oidc.issuer else None
         snapshot = compile(with_minted(config, self._minted), self.providers, lasting)
+        snapshot = replace(snapshot, tokens=verifier)
+        if verifier is not None:
+            verifier.tenants = snapshot.config.tenants.keys()
+        self.verifier = verifier
         lasting.settle(config)
         self._lasting, self._snapshot, self._config = lasting, snapshot, config
         shed = config.server.shed

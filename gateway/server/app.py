@@ -116,6 +116,7 @@ class _Exchange:
         runtime = self._runtime
         return (
             self._caller.snapshot is runtime.snapshot
+            and self._caller.key.lasting
             and not runtime.strain.reason
             and not self._row.relayed
         )

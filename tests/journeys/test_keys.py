@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import BinaryIO, Final
 import pytest
 
 from tests.harness import KEY, ROOT, Gateway, config_for, until
+from tests.unit.runtime.tokens import AUDIENCE, ISSUER, STRANGER, jwks, token
 from tests.vendors.openai_wire import chat_body, chat_events, usage
 from tests.vendors.scripted import (
     LAST_CHUNK,
@@ -243,3 +245,24 @@ def test_a_wrong_key_costs_as_much_as_another_wrong_one(file: Path) -> None:
                         said(sock, [lines] * 10)
                     spent[lines] += cpu_s() - before
         assert 0.6 < spent[near] / spent[far] < 1.67, spent
+
+
+def test_a_token_of_the_identity_provider_opens_its_tenants_door(tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_bytes(jwks())
+    more = f"""
+tenants: {{search: {{}}}}
+oidc: {{issuer: "{ISSUER}", audience: {AUDIENCE}, jwks_file: "{tmp_path}/jwks.json"}}
+"""
+    with Vendor(GOOD) as vendor, Gateway(config_for(vendor.url, more=more)) as gateway:
+        good, brief = token(), token(exp=time.time() - 28)
+        assert status(gateway, good) == status(gateway, KEY) == 200
+        for bad in (token(tenant="nobody"), token(STRANGER), token(exp=1), good[:-4]):
+            assert status(gateway, bad) == 401
+        with gateway.connect() as sock:  # the same head again, behind its time
+            lines = b"authorization: Bearer " + brief.encode()
+            assert said(sock, [lines])[0].startswith(b"HTTP/1.1 200 ")
+            time.sleep(2.1)
+            assert said(sock, [lines])[0].startswith(b"HTTP/1.1 401 ")
+        (first, *_) = gateway.lines("exchange")
+        assert (first["tenant"], first["key"]) == ("search", "oidc:search")
+        assert "eyJ" not in gateway.log_file.read_text()
