@@ -6,6 +6,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.harness import KEY, Gateway, config_for, until
 from tests.journeys.test_keys import everywhere
 from tests.vendors.openai_wire import chat_body, usage
@@ -53,7 +55,7 @@ prices: {{up/real-model: {{input_usd_per_mtok: 1, output_usd_per_mtok: 2}}}}
 
         until(lambda: bool(told()), 5, "no usage")
         (row,) = told()
-        assert row["usd"] == 13e-6 * row["charges"]
+        assert row["usd"] == pytest.approx(13e-6 * row["charges"])
         config = call(gateway, "GET", "/admin/config")[1]
         assert config["workers"] == [config["hash"]] * 2
         # Neither door takes the other's key.

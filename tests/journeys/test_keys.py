@@ -19,6 +19,8 @@ from typing import BinaryIO, Final
 
 import pytest
 
+from gateway.policy import minting
+from gateway.runtime import keysfile
 from tests.harness import KEY, ROOT, Gateway, config_for, until
 from tests.unit.runtime.tokens import AUDIENCE, ISSUER, STRANGER, jwks, token
 from tests.vendors.openai_wire import chat_body, chat_events, usage
@@ -86,7 +88,7 @@ def test_a_key_comes_is_replaced_and_goes_in_every_worker_within_a_second(file: 
 
 def test_a_stream_that_runs_when_its_key_is_revoked_ends_normally(file: Path) -> None:
     events = chat_events(["a", "b", "c"], used=usage(7, 3))
-    script: list[Step] = [Send(stream_head() + chunk(events[0]) + chunk(events[1])), Wait(1.5)]
+    script: list[Step] = [Send(stream_head() + chunk(events[0]) + chunk(events[1])), Wait(2.5)]
     script.append(Send(b"".join(map(chunk, events[2:])) + chunk(b"data: [DONE]\n\n") + LAST_CHUNK))
     more = f'keys_file: {{path: "{file}"}}'
     clear = keys(file, "create", "--name", "fresh", "--tenant", "t")
@@ -95,7 +97,7 @@ def test_a_stream_that_runs_when_its_key_is_revoked_ends_normally(file: Path) ->
         with ThreadPoolExecutor(1) as pool:
             stream = pool.submit(gateway.post, "/v1/chat/completions", body, clear)
             until(lambda: bool(vendor.journal), 5, "not asked")
-            keys(file, "revoke", "fresh")
+            keysfile.change(file, lambda now: minting.revoke(now, "fresh", time.time()))
             until(
                 lambda: gateway.get("/v1/models", key=clear)[0] == 401,
                 SECOND + SLACK_S,
