@@ -154,6 +154,7 @@ def _keys(findings: Findings) -> tuple[schema.Key, ...]:
                     models=key.models,
                     operations=key.operations,
                     caps=key.caps,
+                    cache=key.cache,
                     limits=key.limits,
                     budget=key.budget,
                 )

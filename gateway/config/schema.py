@@ -317,6 +317,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ("*",)  # names; a last "*" stands for any rest
     operations: tuple[Operation, ...] | None = None  # None: all
     caps: Caps = Caps()
+    cache: bool = True
     limits: Limits = Limits()
     budget: Budget | None = None
 
@@ -460,6 +461,31 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
         Ratio,
         Meta(description="Share of hits that are asked again, to learn how equal answers are."),
     ] = 0.0
+    seed: Annotated[
+        bool,
+        Meta(
+            description="The backends honour `seed`: with one, answers are remembered at any "
+            "temperature."
+        ),
+    ] = False
+    share: Annotated[
+        str | None,
+        Meta(
+            description="Tenants whose models say the same name here share answers; if not given, "
+            "each tenant has its own."
+        ),
+    ] = None
+    usage: Annotated[
+        Literal["original", "zero"],
+        Meta(
+            description="What a hit says that it took: what the answer took once, or nothing, with "
+            "that in `original_usage`."
+        ),
+    ] = "original"
+    replay_tokens_per_s: Annotated[
+        Annotated[float, Meta(gt=0, le=100_000)] | None,
+        Meta(description="How fast a streamed hit comes; if not given, at once."),
+    ] = None
 
 
 class Simulated(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ When a feature comes into effect, its row goes.
 
 from dataclasses import dataclass
 
-from gateway.config import schema, written
+from gateway.config import written
 from gateway.config.faults import Path, dotted
 from gateway.config.findings import Findings
 
@@ -18,11 +18,7 @@ class Row:
 
 
 # A key that the file says, unless it has the idle value, is read but waits: how it is until then.
-ROWS = (
-    Row("backends.*.cache", "answers are not remembered.", schema.Cache()),
-    Row("models.*.cache", "answers are not remembered.", schema.Cache()),
-    Row("cache", "answers are not remembered.", schema.Cache()),
-)
+ROWS: tuple[Row, ...] = ()
 NO_DOOR = "there is no door to"
 # Providers that a backend may name though their door is not built yet.
 PROVIDERS = ("anthropic", "azure", "cohere", "vertex")

@@ -74,6 +74,9 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Endpoints that may be used; if not given, all."),
     ] = None
     caps: Annotated[Caps, Meta(description="What one request may ask for at most.")] = Caps()
+    cache: Annotated[
+        bool, Meta(description="Its answers may be remembered, and remembered ones answer it.")
+    ] = True
     limits: Annotated[Limits, Meta(description="Limits of this key.")] = Limits()
     budget: Annotated[Budget | None, Meta(description="Money that this key may spend.")] = None
 

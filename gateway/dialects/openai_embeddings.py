@@ -6,10 +6,11 @@ Source: platform.openai.com/docs/api-reference/embeddings, 2026-11.
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.chat.document import Document
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
 from gateway.dialects import openai, openai_chat
-from gateway.dialects.base import ClientDialect, Head, UpstreamDialect
+from gateway.dialects.base import ClientDialect, Head, Losses, UpstreamDialect
 from gateway.wire import json
 
 
@@ -21,6 +22,9 @@ class Client(openai_chat.Client):
 
     def read_head(self, body: bytes) -> tuple[Head, json.Fields]:
         return openai.read_request(Operation.EMBEDDINGS, body)
+
+    def read_request(self, document: Document, losses: Losses) -> Document:
+        return document
 
 
 @dataclass(frozen=True, slots=True)

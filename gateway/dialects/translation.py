@@ -1,7 +1,7 @@
 """A client's language and an upstream's, joined by the lingua franca for one pair of ends.
 
 There is none where both are the same: then bytes go through. An exchange reads the client's
-document once (`read`); each attempt writes it for its own target (`request`).
+document once; each attempt writes it for its own target.
 """
 
 from typing import Protocol
@@ -27,9 +27,6 @@ class Translation(Protocol):
     def stream_type(self) -> bytes:
         """How the content type of the upstream's streams begins."""
 
-    def read(self, document: Document, losses: Losses) -> Document:
-        """The client's request in the lingua franca. Raises GatewayError."""
-
     def request(self, asked: Document, losses: Losses) -> Document:
         """The lingua franca's in the upstream's language. Raises GatewayError."""
 
@@ -48,7 +45,6 @@ class Chats:
         self._client = client
         self._upstream = upstream
         self.stream_type = upstream.stream_type
-        self.read = client.read_request
         self.request = upstream.write_request
         self.read_error = upstream.read_error
 
@@ -69,9 +65,6 @@ class Embeddings:
         self._upstream = upstream
         self.request = upstream.write_request
         self.read_error = upstream.read_error
-
-    def read(self, document: Document, losses: Losses) -> Document:
-        return document
 
     def answer(self, document: Document, asked: Document) -> tuple[Document, Usage | None]:
         answer = self._upstream.read_response(document, asked)

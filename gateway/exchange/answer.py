@@ -58,6 +58,10 @@ def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
     spent_s = time.monotonic() - record.started_at - record.waited_s - waiting_s
     if record.dropped:
         model_header += dropped(record.dropped)
+    if record.cache:
+        model_header += b"x-gateway-cache: %b\r\n" % record.cache.encode()
+        if record.cache_reason:
+            model_header += b"x-gateway-cache-reason: %b\r\n" % record.cache_reason.encode()
     return (
         b"x-request-id: %b\r\n%b%bx-gateway-attempts: %d\r\nserver-timing: gateway;dur=%.3f\r\n"
         % (

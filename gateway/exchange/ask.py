@@ -59,10 +59,10 @@ class Ask:
         fields = self.fields if fields is None else fields
         return Ask(self.operation, self.client, self.head, fields, route, self.passed)
 
-    def read(self, translation: Translation, losses: Losses) -> Document:
+    def read(self, losses: Losses) -> Document:
         """The request in the lingua franca. Raises GatewayError for what it cannot say."""
         if self._read is None:
-            asked = translation.read(_document(json.write(self.fields)), losses)
+            asked = self.client.read_request(_document(json.write(self.fields)), losses)
             if losses.dropped:
                 return asked  # they are told of each attempt
             self._read = asked
@@ -122,9 +122,9 @@ def _translated(
 ) -> Mapping[str, object]:
     route = ask.route
     asked = {
-        **_plain(route.defaults),
-        **ask.read(translation, losses),
-        **_plain(route.force),
+        **plain(route.defaults),
+        **ask.read(losses),
+        **plain(route.force),
         "model": target.model,
     }
     if ask.stream:
@@ -132,7 +132,7 @@ def _translated(
     return translation.request(asked, losses)
 
 
-def _plain(fields: json.Fields) -> Document:
+def plain(fields: json.Fields) -> Document:
     return _document(json.write(fields)) if fields else {}
 
 

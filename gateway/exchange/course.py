@@ -48,6 +48,7 @@ class Course:
         "_choices",
         "_draw",
         "_fallbacks",
+        "_first",
         "_operation",
         "_route",
         "_session",
@@ -69,6 +70,7 @@ class Course:
         self._caller = caller
         self._draw = draw
         self._session = session
+        self._first: Choice | None = None
         self._choices: list[Choice] = []  # best first, of all routes so far
         self._tried: list[tuple[Choice, Failure]] = []
         self._fallbacks: list[str] | None = None  # still to be asked; None: not looked up yet
@@ -78,7 +80,14 @@ class Course:
         return [failure for _, failure in self._tried]
 
     def first(self, now: float) -> Choice:
-        """Raises GatewayError when no target offers the operation, or none can be asked now."""
+        """The same however often it is asked. Raises GatewayError when no target offers the
+        operation, or none can be asked now.
+        """
+        if self._first is None:
+            self._first = self._best(now)
+        return self._first
+
+    def _best(self, now: float) -> Choice:
         route = self._route
         offering = route.offering[self._operation]
         if not offering:

@@ -18,6 +18,7 @@ from gateway.exchange.ask import Ask
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
 from gateway.exchange.course import Course
+from gateway.exchange.memory import Memory
 from gateway.exchange.metering import Meter, Size
 from gateway.exchange.passage import Incoming, Passage
 from gateway.exchange.shadow import Shadows
@@ -39,6 +40,7 @@ class Gateway:
         self._runtime = runtime
         self._draw = draw
         self._shadows = Shadows(runtime.sink.metrics, draw)
+        self._memory = Memory(runtime, draw)
 
     async def exchange(
         self, caller: Caller, operation: Operation, body: bytes, outlet: Outlet
@@ -64,6 +66,10 @@ class Gateway:
                 self._shadows.cast(ask, route.shadow)
             patience_s = caller.patience_s(stream=ask.stream)
             deadline_at = record.started_at + min(route.deadline_s, patience_s)
+            if route.caching.enabled and await self._memory.answers(
+                ask, caller, course, outlet, record, deadline_at
+            ):
+                return
             errand = Understood(ask, outlet, record)
             errand.meter = meter
             await answer_from_first(errand, course, deadline_at)

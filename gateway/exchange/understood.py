@@ -10,7 +10,7 @@ from typing import Final
 from gateway.chat.document import Document
 from gateway.chat.usage import Usage
 from gateway.dialects.base import BadAnswer, Watch
-from gateway.dialects.translation import Translated, Translation
+from gateway.dialects.translation import Translated
 from gateway.errors import Code
 from gateway.exchange import answer
 from gateway.exchange.ask import Ask, losses, wire_request
@@ -34,7 +34,7 @@ MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes of a whole answer
 class Understood:
     """One understood request, at whatever target it is tried."""
 
-    __slots__ = ("_ask", "_kept", "meter", "outlet", "race", "record")
+    __slots__ = ("_ask", "_kept", "answered", "meter", "outlet", "race", "record")
 
     repeatable = True
 
@@ -44,6 +44,7 @@ class Understood:
         self.record = record
         self.race: Race | None = None
         self.meter: Meter | None = None
+        self.answered: Target | None = None  # who has content
         self._kept: Kept | None = None  # what has been said of a stream that may be continued
         if ask.stream:
             outlet.voice, outlet.beat = ask.client, ask.client.heartbeat
@@ -99,7 +100,7 @@ class Understood:
         way = target.ways[self._ask.operation]
         if isinstance(way, Plain):
             return body, way.upstream.read_answer(body)
-        answer, usage = way.translation.answer(_document(body), self._asked(way.translation))
+        answer, usage = way.translation.answer(_document(body), self._asked())
         return json.write(answer), usage
 
     async def _stream(self, choice: Choice, reply: Reply, attempt: Attempt) -> Failure | None:
@@ -144,15 +145,16 @@ class Understood:
     def _watch(self, way: Way) -> Watch:
         if isinstance(way, Plain):
             return way.upstream.watch(self._ask.head)
-        return way.translation.stream(self._asked(way.translation))
+        return way.translation.stream(self._asked())
 
-    def _asked(self, translation: Translation) -> Document:
+    def _asked(self) -> Document:
         """What the client asked for, in the lingua franca."""
-        return self._ask.read(translation, losses(self._ask))
+        return self._ask.read(losses(self._ask))
 
     def _succeeded(self, choice: Choice, now: float, attempt: Attempt) -> None:
         if self.race is not None:
             self.race.won(attempt)
+        self.answered = choice.target
         health = choice.target.health
         health.succeeded(now)
         if choice.route.learns:

@@ -26,6 +26,7 @@ class VirtualKey:
     operations: frozenset[str] | None = None  # endpoints it may use; None: all
     caps: Caps | None = None  # None: one request may ask for anything
     lasting: bool = True  # False: it is good for this request only, and to be looked at again
+    caches: bool = True  # its answers may be remembered, and remembered ones be its answers
 
     def may_do(self, operation: str) -> bool:
         return self.operations is None or operation in self.operations
@@ -40,12 +41,14 @@ def virtual_key(
     models: tuple[str, ...],
     operations: tuple[str, ...] | None = None,
     caps: Caps = NO_CAPS,
+    *,
+    caches: bool = True,
 ) -> VirtualKey:
     """models: names, or beginnings that end in *."""
     prefixes = tuple(model[:-1] for model in models if model.endswith("*"))
     allowed = None if operations is None else frozenset(operations)
     kept = None if caps == NO_CAPS else caps
-    return VirtualKey(name, tenant, frozenset(models), prefixes, allowed, kept)
+    return VirtualKey(name, tenant, frozenset(models), prefixes, allowed, kept, caches=caches)
 
 
 ANONYMOUS: Final = virtual_key("anonymous", "anonymous", ("*",))

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.chat.document import Document
+from gateway.chat.document import Document, text_of
 from gateway.chat.operation import Operation
 
 VERSION: Final = b"1"  # of the key and of what is kept under it
@@ -82,7 +82,12 @@ class Rule:
 
     enabled: bool
     seeded: bool  # its backends honour a seed: then any temperature will do
-    shared: str  # "" for each tenant by itself, else the name of what several share
+    shared: str = ""  # "" for each tenant by itself, else the name of what several share
+    ttl_s: float = 3600.0
+    max_entry_bytes: int = 1 << 20
+    verify: float = 0.0  # the share of hits that is asked again
+    usage: str = "original"  # what a hit says it took; or "zero"
+    replay_tokens_per_s: float | None = None  # None: a streamed hit comes at once
 
 
 def reason(operation: Operation, asked: Document, rule: Rule) -> str:
@@ -131,6 +136,65 @@ def _number(value: object) -> object:
     """1.0 says what 1 says."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     return int(value) if whole and isinstance(value, float) else value
+
+
+# ---- what is kept
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A whole answer in the lingua franca, complete and unfiltered."""
+
+    answer: Document
+    made_at: float  # unix seconds
+    target: str  # who gave it: backend/model
+
+
+_entry: Final = msgspec.json.Decoder(Entry).decode
+_packed: Final = msgspec.json.Encoder().encode
+
+
+def pack(digest: bytes, entry: Entry) -> bytes:
+    """Version, the key's own digest, JSON."""
+    return VERSION + digest + _packed(entry)
+
+
+def unpack(digest: bytes, raw: bytes) -> Entry | None:
+    """None for whatever is not what pack made of this very key."""
+    start = len(VERSION) + len(digest)
+    if raw[:start] != VERSION + digest:
+        return None
+    try:
+        return _entry(raw[start:])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def keepable(answer: Document) -> bool:
+    """Complete, and nothing of it filtered. Embeddings have no choices to look at."""
+    choices = answer.get("choices")
+    if choices is None:
+        return "data" in answer
+    reasons = {choice.get("finish_reason") for choice in choices}
+    return bool(choices) and reasons <= {"stop", "length", "tool_calls"}
+
+
+_FLEETING: Final = frozenset({"id", "created", "usage", "system_fingerprint"})
+
+
+def compared(before: Document, after: Document) -> str:
+    """How equal two answers to one question are: same, text (only the rest differs), different."""
+    if _lasting(before) == _lasting(after):
+        return "same"
+    return "text" if _said(before) == _said(after) else "different"
+
+
+def _lasting(answer: Document) -> Document:
+    return {name: value for name, value in answer.items() if name not in _FLEETING}
+
+
+def _said(answer: Document) -> list[str]:
+    choices = answer.get("choices") or ()
+    return [text_of((choice.get("message") or {}).get("content")) for choice in choices]
 
 
 # ---- what the client says

@@ -16,7 +16,7 @@ import msgspec
 import gateway
 from gateway.chat.operation import Operation
 from gateway.config import schema
-from gateway.policy import pricing
+from gateway.policy import caching, pricing
 from gateway.policy.access import Keyring, virtual_key
 from gateway.policy.failures import Cause
 from gateway.policy.routing import resolve
@@ -104,6 +104,7 @@ class Route:
     deadline_s: float
     defaults: json.Fields  # for fields that the request leaves out
     force: json.Fields  # over whatever the request says
+    caching: caching.Rule
     drops: bool  # what a target's language cannot say is left out, and told
     learns: bool  # somebody wants to know how fast its targets are
     hedging: schema.Hedging
@@ -162,7 +163,9 @@ def compile(config: schema.Config, providers: Mapping[str, Provider], lasting: L
 
 def _keyring(config: schema.Config) -> Keyring:
     keys = {
-        key.digest: virtual_key(key.name, key.tenant, key.models, key.operations, key.caps)
+        key.digest: virtual_key(
+            key.name, key.tenant, key.models, key.operations, key.caps, caches=key.cache
+        )
         for key in config.keys
     }
     kept = config.keys_file
@@ -272,6 +275,7 @@ def _route(
         deadline_s=model.timeouts.total_s,
         defaults=_raw(model.defaults),
         force=_raw(model.force),
+        caching=_caching(model),
         drops=model.untranslatable == "drop",
         learns=model.strategy == "fastest" or model.hedging.enabled,
         hedging=model.hedging,
@@ -279,6 +283,21 @@ def _route(
         shadow=None
         if shadow is None
         else Shadow(target(shadow.target), shadow.ratio, shadow.max_in_flight),
+    )
+
+
+def _caching(model: schema.Model) -> caching.Rule:
+    """What holds at the first target: the model's word over the backend's over the file's."""
+    said = model.targets[0].cache
+    return caching.Rule(
+        enabled=said.enabled,
+        seeded=said.seed,
+        shared=said.share or "",
+        ttl_s=said.ttl_s,
+        max_entry_bytes=said.max_entry_bytes,
+        verify=said.verify,
+        usage=said.usage,
+        replay_tokens_per_s=said.replay_tokens_per_s,
     )
 
 
@@ -296,7 +315,7 @@ def _target(target: schema.Target, backend: Backend, health: Health) -> Target:
         ),
         name=name,
         model_json=msgspec.Raw(json.write(target.model)),
-        model_header=_model_header(name),
+        model_header=named_header(name),
         ways=_ways(backend, target.model),
         health=health,
         identity=name.encode(),
@@ -311,7 +330,7 @@ def _ways(backend: Backend, model: str) -> Mapping[Operation, Way]:
     return ways(backend.provider, backend.doors, backend.base_path, backend.common, model)
 
 
-def _model_header(name: str) -> bytes:
+def named_header(name: str) -> bytes:
     visible = "".join(letter if " " <= letter <= "~" else "?" for letter in name)
     return b"x-gateway-model: %b\r\n" % visible.encode()
 
@@ -327,7 +346,7 @@ def named(target: Target, route: Route, asked: str) -> Target:
         model=rest,
         name=name,
         model_json=msgspec.Raw(json.write(rest)),
-        model_header=_model_header(name),
+        model_header=named_header(name),
         price=target.backend.prices.of(rest),
         ways=_ways(target.backend, rest),
     )

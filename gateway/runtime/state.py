@@ -14,6 +14,7 @@ from gateway.providers.base import Provider
 from gateway.runtime.lasting import Lasting
 from gateway.runtime.oidc import Verifier
 from gateway.runtime.snapshot import Snapshot, compile
+from gateway.stores.base import Values
 from gateway.stores.desk import Desk, OwnDesk
 from gateway.stores.memory import MemoryStore
 from gateway.strain import Strain, most_memory
@@ -53,6 +54,8 @@ class Runtime:
         self.memory = MemoryStore(lease_s=math.inf)  # nobody but this process can die
         self.desk: Desk = OwnDesk(self.memory)
         self._estimates: dict[str, Estimate] = {}
+        self.values: Values = MemoryStore()  # what is remembered of answers
+        self.shares = False  # other processes remember in the same place
         self.followers: list[Callable[[schema.Config], None]] = []  # called with each new config
         self._dial_simulated = dial_simulated
         self._lasting = Lasting(self._open)
@@ -91,6 +94,8 @@ class Runtime:
         self.verifier = verifier
         lasting.settle(config)
         self._lasting, self._snapshot, self._config = lasting, snapshot, config
+        if isinstance(self.values, MemoryStore):
+            self.values.max_bytes = config.cache.max_bytes
         shed = config.server.shed
         self.strain.max_lag_s = shed.loop_lag_s
         self.strain.max_memory_bytes = shed.memory_bytes or most_memory()

@@ -23,6 +23,7 @@ Prove = Callable[[bytes, bytes], bytes]  # path with query, body -> header lines
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Way:
+    language: str  # the backend's
     stream_type: bytes  # how the content type of a stream begins
     head: bytes = field(repr=False)  # from "POST /path" on, with the credential
     stream_head: bytes = field(repr=False)  # the same, for a stream
@@ -64,9 +65,11 @@ def ways(
             heads = _head(path, common), _head(stream_path, common), path, stream_path
             across = translation(operation, door)
             if across is not None:
-                found[operation] = Across(across.stream_type, *heads, across)
+                found[operation] = Across(door.dialect.name, across.stream_type, *heads, across)
             elif isinstance(door, Door):
-                found[operation] = Plain(door.dialect.stream_type, *heads, door.dialect)
+                found[operation] = Plain(
+                    door.dialect.name, door.dialect.stream_type, *heads, door.dialect
+                )
     return found
 
 

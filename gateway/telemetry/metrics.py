@@ -147,6 +147,25 @@ METRICS: Final[dict[str, Definition]] = {
     "gateway_continuations_total": Definition(
         "counter", "Broken streams that another target was to continue.", ("model", "outcome")
     ),
+    "gateway_cache_requests_total": Definition(
+        "counter", "Requests of models that remember, by what came of it.", ("model", "result")
+    ),
+    "gateway_cache_bypass_total": Definition(
+        "counter", "Requests that could not be remembered, by why.", ("model", "reason")
+    ),
+    "gateway_cache_saved_tokens_total": Definition(
+        "counter", "Tokens that hits and shared calls did not cost.", ("model", "type")
+    ),
+    "gateway_cache_saved_usd_total": Definition(
+        "counter", "Dollars that hits and shared calls did not cost.", ("model",)
+    ),
+    "gateway_cache_bytes": Definition("gauge", "What this process remembers."),
+    "gateway_cache_faults_total": Definition(
+        "counter", "Values that were odd, not found in time, or not kept.", ("kind",)
+    ),
+    "gateway_cache_verifications_total": Definition(
+        "counter", "Hits that were asked again, by how equal the answer was.", ("model", "result")
+    ),
     "gateway_shadows_total": Definition(
         "counter", "Copies of requests for another target.", ("model", "outcome")
     ),

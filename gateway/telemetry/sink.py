@@ -41,6 +41,7 @@ class _Line(msgspec.Struct, omit_defaults=True, gc=False):
     reasoning_tokens: int = 0
     cost_usd: float | None = None
     sent_bytes: int = 0
+    cache: str = ""
     code: str | None = None
     origin: str | None = None
     config: str = ""
@@ -184,6 +185,7 @@ class Sink:
             record.model,
             record.status,
             record.stream,
+            record.cache,
             record.tenant,
             record.key,
             record.config,
@@ -375,6 +377,7 @@ class Sink:
                 reasoning_tokens=0 if usage is None else usage.reasoning,
                 cost_usd=cost,
                 sent_bytes=record.sent_bytes,
+                cache=record.cache,
                 code=None if code is None else code.value,
                 origin=None if code is None else SITUATIONS[code].origin.value,
                 config=record.config,

@@ -55,6 +55,8 @@ class Usual:
         given: dict[str, object] = {"tenant": record.tenant, "key": record.key}
         if record.stream:
             given["stream"] = True
+        if record.cache:
+            given["cache"] = record.cache
         self._given = _members(**given, backend=attempt.backend, target=target, attempts=1)
         self._config = _members(config=record.config)
 

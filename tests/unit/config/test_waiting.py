@@ -23,13 +23,7 @@ def test_what_works_is_not_mentioned() -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        (SIM.replace("simulated", "simulated, cache: {enabled: true}"), "backends.sim.cache"),
-        (SIM + "cache: {enabled: true}", "cache"),
         (SIM.replace("simulated", "anthropic"), "backends.sim.provider"),
-        (
-            SIM.replace("sim/lorem", "{targets: [{use: sim/a}], cache: {enabled: true}}"),
-            "models.demo.cache",
-        ),
     ],
 )
 def test_what_waits_is_named_with_its_key(text: str, key: str) -> None:

@@ -1,0 +1,348 @@
+"""Answers remembered, and identical requests that share one: what stands before the attempts.
+
+The decisions are `policy.caching`'s; the values are a store's, which is asked within a bounded time
+and of which anything odd is a miss.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+from urllib.parse import quote
+
+from gateway.chat import usage
+from gateway.chat.deltas import BYTES_A_TOKEN, Delta, Text, tokens
+from gateway.chat.document import Document
+from gateway.chat.fold import unfold
+from gateway.chat.operation import Operation
+from gateway.chat.usage import Usage
+from gateway.dialects.base import Losses
+from gateway.errors import GatewayError
+from gateway.exchange import answer
+from gateway.exchange.ask import Ask, plain
+from gateway.exchange.attempts import answer_from_first
+from gateway.exchange.caller import Caller
+from gateway.exchange.course import Course
+from gateway.exchange.flights import Flight, Flights, Seat
+from gateway.exchange.taps import Outlet
+from gateway.exchange.understood import Understood
+from gateway.policy import caching, pricing
+from gateway.runtime.snapshot import Route, Target, named_header
+from gateway.runtime.state import Runtime
+from gateway.stores.base import StoreError
+from gateway.telemetry.record import Outcome, Record
+from gateway.wire import json
+
+HOLD_S: Final = 6.0  # how long another process may believe that an answer is being got
+MAX_WAIT_S: Final = 20.0  # for an answer that another process is getting
+POLL_S: Final = 0.05
+MAX_VERIFYING: Final = 4  # hits being asked again at once
+VERIFIER: Final = "gateway"  # the tenant and key that pay for that
+
+
+class Sought:
+    """One request that may be answered from memory."""
+
+    __slots__ = ("_caller", "_scope", "ask", "asked")
+
+    def __init__(self, ask: Ask, caller: Caller, asked: Document) -> None:
+        self.ask = ask
+        self.asked = asked
+        self._scope = ask.route.caching.shared or f"tenant {caller.key.tenant}"
+        self._caller = caller
+
+    def digest(self, target: Target) -> bytes:
+        """Of all that can change what target answers."""
+        route = self.ask.route
+        language = target.ways[self.ask.operation].language
+        policy = f"{language} {route.drops}"
+        embeds = self.ask.operation is Operation.EMBEDDINGS
+        kind = "embeddings" if embeds else "conversation"
+        return caching.key(self._scope, route.model, target.model, policy, kind, self.asked)
+
+    def place(self, digest: bytes) -> bytes:
+        """Where it is kept: what can be purged together begins alike."""
+        scope, model = quote(self._scope, safe=""), quote(self.ask.route.model, safe="")
+        return f"cache/{scope}/{model}/{digest.hex()}".encode()
+
+    @property
+    def owner(self) -> bytes:
+        return self._scope.encode()
+
+
+class Memory:
+    """Everything remembered by this process, or through it by a shared store."""
+
+    def __init__(self, runtime: Runtime, draw: Callable[[], float]) -> None:
+        self._runtime = runtime
+        self._sink = runtime.sink
+        self._metrics = runtime.sink.metrics
+        self._draw = draw
+        self._flights = Flights()
+        self._verifying: set[Flight] = set()
+
+    async def answers(
+        self,
+        ask: Ask,
+        caller: Caller,
+        course: Course,
+        outlet: Outlet,
+        record: Record,
+        deadline_at: float,
+    ) -> bool:
+        """Whether the client has its answer from here. Raises GatewayError where it shares one."""
+        wish = caching.wish(caller.head.header(b"cache-control"))
+        sought, why = self._sought(ask, caller) if wish.keep else (None, "no_store")
+        if sought is None:
+            record.cache_reason = why
+            self._note(record, "bypass")
+            self._metrics.number("gateway_cache_bypass_total", record.model, why).value += 1
+            return False
+        digest = sought.digest(_likely(course, ask.route, ask.operation))
+        if wish.look:
+            entry = await self._kept(sought.place(digest), digest)
+            if entry is not None and _young(entry, wish):
+                self._note(record, "hit")
+                await self._replay(sought, entry, outlet, record)
+                self._verify(sought, digest, course, entry, record)
+                return True
+        flight = self._flights.find(digest) if wish.look else None
+        self._note(record, "miss" if flight is None else "shared")
+        if flight is None:
+            flight = self._depart(sought, digest, course, record, wish)
+        seat = Seat(flight, ask, sought.asked, outlet, record)
+        await seat.ride(max(0.0, deadline_at - time.monotonic()))
+        if record.cache == "shared":
+            self._save(record, flight.record.usage, course.first(time.monotonic()).target)
+        return True
+
+    def _sought(self, ask: Ask, caller: Caller) -> tuple[Sought | None, str]:
+        """Or why not."""
+        route, losses = ask.route, Losses(drop=True)
+        if not caller.key.caches:
+            return None, "key"
+        try:
+            asked = ask.read(losses)
+        except GatewayError:
+            return None, "unknown_field"
+        if losses.dropped:
+            return None, "unknown_field"
+        asked = {**plain(route.defaults), **asked, **plain(route.force)}
+        why = caching.reason(ask.operation, asked, route.caching)
+        return (None, why) if why else (Sought(ask, caller, asked), "")
+
+    def _note(self, record: Record, result: str) -> None:
+        record.cache = result
+        self._metrics.number("gateway_cache_requests_total", record.model, result).value += 1
+
+    # ---- a hit
+
+    async def _kept(self, place: bytes, digest: bytes) -> caching.Entry | None:
+        values = self._runtime.values
+        try:
+            raw = await values.get(place)
+            if raw is None:
+                return None
+            entry = caching.unpack(digest, raw)
+            if entry is None:
+                self._fault("corrupt")
+                await values.delete(place)
+            return entry
+        except StoreError as error:
+            self._fault(error.kind)
+            return None
+
+    def _fault(self, kind: str) -> None:
+        self._metrics.number("gateway_cache_faults_total", kind).value += 1
+
+    async def _replay(
+        self, sought: Sought, entry: caching.Entry, outlet: Outlet, record: Record
+    ) -> None:
+        ask, rule = sought.ask, sought.ask.route.caching
+        found = entry.answer
+        self._save(record, usage.of(found.get("usage")), _target(ask, entry))
+        if rule.usage == "zero" and "usage" in found:
+            found = {**found, "usage": usage.written(Usage()), "original_usage": found["usage"]}
+        age_s = max(0, int(time.time() - entry.made_at))
+        head = answer.own(record, named_header(entry.target)) + b"age: %d\r\n" % age_s
+        record.status, record.outcome = 200, Outcome.COMPLETE
+        if not ask.stream:
+            if ask.operation is not Operation.EMBEDDINGS:
+                found = ask.client.write_response(found, sought.asked)
+            outlet.whole(200, answer.JSON + head, json.write(found))
+            return
+        writer = ask.client.writer(sought.asked)
+        outlet.voice = ask.client
+        outlet.begin(200, answer.EVENTS + head)
+        outlet.events = True
+        if rule.replay_tokens_per_s is not None:
+            for delta in _spoken(unfold(found)):
+                outlet.push(writer.write([delta]))
+                await outlet.drained()
+                await asyncio.sleep(tokens(delta) / rule.replay_tokens_per_s)
+            outlet.end(writer.close())
+        else:
+            outlet.end(writer.write(list(unfold(found))) + writer.close())
+
+    def _save(self, record: Record, used: Usage | None, target: Target) -> None:
+        """What the answer would have cost."""
+        if used is None:
+            return
+        saved = self._metrics.number
+        saved("gateway_cache_saved_tokens_total", record.model, "input").value += used.input
+        saved("gateway_cache_saved_tokens_total", record.model, "output").value += used.output
+        if target.price is not None:
+            usd = pricing.cost(target.price, used)
+            saved("gateway_cache_saved_usd_total", record.model).value += usd
+
+    # ---- a miss
+
+    def _depart(
+        self, sought: Sought, digest: bytes, course: Course, record: Record, wish: caching.Wish
+    ) -> Flight:
+        ask = sought.ask
+        call = Record(record.operation, record.tenant, record.key, None, record.config)
+        call.started_at, call.model, call.stream = record.started_at, record.model, record.stream
+        flight = Flight(ask, call)
+        if wish.look:
+            self._flights.by_key[digest] = flight
+        shared = wish.look and self._runtime.shares
+        place, deadline_at = sought.place(digest), record.started_at + ask.route.deadline_s
+
+        async def road(outlet: Flight) -> None:
+            holding: asyncio.Task[None] | None = None
+            try:
+                if shared:
+                    outlet.found = await self._elsewhere(place, digest, call, deadline_at)
+                if outlet.found is not None:
+                    call.outcome = Outcome.COMPLETE
+                    return
+                if shared:
+                    holding = asyncio.get_running_loop().create_task(self._hold_on(place, call))
+                errand = Understood(ask, outlet, call)
+                await answer_from_first(errand, course, deadline_at)
+                outlet.arrive()
+                if outlet.complete and errand.answered is not None:
+                    await self._keep(sought, errand.answered, outlet)
+            finally:
+                if holding is not None:
+                    holding.cancel()
+                if self._flights.by_key.get(digest) is flight:
+                    del self._flights.by_key[digest]
+                if shared:
+                    await self._release(place, call)
+
+        flight.depart(road)
+        return flight
+
+    async def _elsewhere(
+        self, place: bytes, digest: bytes, call: Record, deadline_at: float
+    ) -> Document | None:
+        """The answer that another process is getting just now; None: it is our turn."""
+        holder = call.id.encode()
+        until = min(deadline_at, time.monotonic() + MAX_WAIT_S)
+        while True:
+            try:
+                if await self._runtime.values.hold(place, holder, HOLD_S):
+                    return None
+            except StoreError as error:
+                self._fault(error.kind)
+                return None
+            if time.monotonic() >= until:
+                return None
+            await asyncio.sleep(POLL_S)
+            entry = await self._kept(place, digest)
+            if entry is not None:
+                return entry.answer
+
+    async def _hold_on(self, place: bytes, call: Record) -> None:
+        """Tells the other processes that this one is still at it."""
+        while True:
+            await asyncio.sleep(HOLD_S / 3)
+            with contextlib.suppress(StoreError):
+                await self._runtime.values.hold(place, call.id.encode(), HOLD_S)
+
+    async def _release(self, place: bytes, call: Record) -> None:
+        with contextlib.suppress(StoreError):
+            await self._runtime.values.release(place, call.id.encode())
+
+    async def _keep(self, sought: Sought, target: Target, flight: Flight) -> None:
+        """Under the model that made it, which a fallback's is not the one that was looked for."""
+        rule, found = sought.ask.route.caching, flight.answer()
+        if found is None or not caching.keepable(found):
+            return
+        digest = sought.digest(target)
+        raw = caching.pack(digest, caching.Entry(found, time.time(), target.name))
+        if len(raw) > rule.max_entry_bytes:
+            return
+        try:
+            await self._runtime.values.put(
+                sought.place(digest), raw, rule.ttl_s, owner=sought.owner
+            )
+        except StoreError as error:
+            self._fault(error.kind)
+
+    # ---- is it the same again?
+
+    def _verify(
+        self, sought: Sought, digest: bytes, course: Course, entry: caching.Entry, record: Record
+    ) -> None:
+        """Asks a share of hits again, and tells how equal the answer is. Nobody waits for it."""
+        ask = sought.ask
+        if self._draw() >= ask.route.caching.verify or len(self._verifying) >= MAX_VERIFYING:
+            return
+        call = Record(record.operation, VERIFIER, VERIFIER, None, record.config)
+        call.model, call.stream = record.model, record.stream
+        flight = Flight(ask, call)
+        self._verifying.add(flight)
+        self._sink.started(call)
+
+        async def road(outlet: Flight) -> None:
+            try:
+                deadline_at = time.monotonic() + ask.route.deadline_s
+                await answer_from_first(Understood(ask, outlet, call), course, deadline_at)
+            finally:
+                self._verifying.discard(flight)
+                found = flight.answer() if call.outcome is Outcome.COMPLETE else None
+                result = "failed" if found is None else caching.compared(entry.answer, found)
+                self._metrics.number(
+                    "gateway_cache_verifications_total", record.model, result
+                ).value += 1
+                call.ended_at = time.monotonic()
+                self._sink.finished(call)
+
+        flight.depart(road)
+
+
+def _young(entry: caching.Entry, wish: caching.Wish) -> bool:
+    return wish.max_age_s is None or time.time() - entry.made_at <= wish.max_age_s
+
+
+def _likely(course: Course, route: Route, operation: Operation) -> Target:
+    """Whose answer is looked for: the only model there is, else the one that would be asked."""
+    offering = route.offering[operation]
+    if len({target.model for target in offering}) == 1 and offering[0].model != "*":
+        return offering[0]
+    try:
+        return course.first(time.monotonic()).target
+    except GatewayError:
+        if not offering or offering[0].model == "*":
+            raise
+        return offering[0]  # nobody can be asked, but somebody may be remembered
+
+
+def _target(ask: Ask, entry: caching.Entry) -> Target:
+    """Who gave an answer, if it is still one of the route's."""
+    targets = ask.route.targets
+    return next((target for target in targets if target.name == entry.target), targets[0])
+
+
+def _spoken(deltas: Iterator[Delta]) -> Iterator[Delta]:
+    """Text in pieces of about a token."""
+    for delta in deltas:
+        if isinstance(delta, Text):
+            for at in range(0, len(delta.text), BYTES_A_TOKEN):
+                yield Text(delta.choice, delta.text[at : at + BYTES_A_TOKEN])
+        else:
+            yield delta

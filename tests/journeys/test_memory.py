@@ -1,0 +1,229 @@
+"""Answers remembered and shared: one call for what is asked alike, and never a wrong answer."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from tests.harness import Gateway, until
+
+KEYS = ("sk-first-0123456789abcdef", "sk-second-0123456789abcdef", "sk-plain-0123456789abcdef")
+CONFIG = f"""
+keys:
+  - {{name: first, tenant: one, key: "{KEYS[0]}"}}
+  - {{name: second, tenant: two, key: "{KEYS[1]}"}}
+  - {{name: plain, tenant: one, key: "{KEYS[2]}", cache: false}}
+backends:
+  sim: {{provider: simulated, first_content_s: 0.3, tokens_per_second: 200}}
+  slow: {{provider: simulated, first_content_s: 3.0, tokens_per_second: 200}}
+  bad: {{provider: simulated, fail_ratio: 1.0, fail_status: 500}}
+models:
+  m: sim/lorem
+  quick: {{targets: [{{use: sim/lorem}}], cache: {{enabled: true, usage: zero}}}}
+  seeded: {{targets: [{{use: sim/lorem}}], cache: {{enabled: true, seed: true, verify: 1.0}}}}
+  slow: slow/lorem
+  failing: bad/lorem
+  off: {{targets: [{{use: sim/lorem}}], cache: {{enabled: false}}}}
+cache: {{enabled: true}}
+"""
+ASKED: dict[str, Any] = {
+    "model": "m",
+    "temperature": 0,
+    "max_tokens": 20,
+    "messages": [{"role": "user", "content": "What is remembered?"}],
+}
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    with Gateway(CONFIG) as running:
+        yield running
+
+
+def ask(
+    gateway: Gateway, key: str = KEYS[0], *, headers: dict[str, str] | None = None, **more: Any
+) -> httpx2.Response:
+    return httpx2.post(
+        f"{gateway.base_url}/chat/completions",
+        json={**ASKED, **more},
+        headers={"authorization": f"Bearer {key}", **(headers or {})},
+        timeout=30,
+    )
+
+
+def text(response: httpx2.Response) -> str:
+    """What was said, streamed or whole."""
+    if not response.headers["content-type"].startswith("text/event-stream"):
+        return str(response.json()["choices"][0]["message"]["content"])
+    assert response.text.endswith("data: [DONE]\n\n")
+    events = [
+        json.loads(line[6:]) for line in response.text.split("\n") if line.startswith("data: {")
+    ]
+    return "".join(
+        choice["delta"].get("content") or "" for event in events for choice in event["choices"]
+    )
+
+
+def attempts(gateway: Gateway) -> float:
+    return gateway.metric("gateway_upstream_attempts_total")
+
+
+def test_fifty_who_ask_alike_at_once_cost_one_call(gateway: Gateway) -> None:
+    before = attempts(gateway)
+    question = [{"role": "user", "content": "fifty at once"}]
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(
+            pool.map(
+                lambda number: ask(gateway, messages=question, stream=number % 2 == 0), range(50)
+            )
+        )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({text(answer) for answer in answers}) == 1
+    assert attempts(gateway) - before == 1
+    told = [answer.headers["x-gateway-cache"] for answer in answers]
+    assert told.count("miss") == 1
+    assert set(told) <= {"miss", "shared", "hit"}
+
+
+def test_whole_and_streamed_share_one_entry(gateway: Gateway) -> None:
+    question = [{"role": "user", "content": "whole, then streamed"}]
+    first = ask(gateway, messages=question)
+    assert first.headers["x-gateway-cache"] == "miss"
+    before = attempts(gateway)
+    for more in ({}, {"stream": True}, {"stream": True, "stream_options": {"include_usage": True}}):
+        again = ask(gateway, messages=question, user="somebody else", **more)
+        assert again.headers["x-gateway-cache"] == "hit"
+        assert int(again.headers["age"]) >= 0
+        assert again.headers["x-gateway-model"] == "sim/lorem"
+        assert text(again) == text(first)
+    assert attempts(gateway) == before
+    assert first.json()["usage"] == ask(gateway, messages=question).json()["usage"]
+
+
+def test_the_real_client_reads_a_replayed_stream(gateway: Gateway) -> None:
+    with openai.OpenAI(base_url=gateway.base_url, api_key=KEYS[0]) as client:
+        texts = []
+        for _ in range(2):
+            with client.chat.completions.create(
+                **{**ASKED, "messages": [{"role": "user", "content": "stream"}]}, stream=True
+            ) as stream:
+                chunks = list(stream)
+            texts.append("".join(c.choices[0].delta.content or "" for c in chunks if c.choices))
+            assert chunks[-1].choices[0].finish_reason in ("stop", "length")
+    assert texts[0] == texts[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"temperature": 1}, "not_deterministic"),
+        ({"n": 2}, "several_choices"),
+        ({"brand_new_field": 1}, "unknown_field"),
+        ({"model": "off"}, None),
+    ],
+)
+def test_what_may_differ_is_asked_each_time(
+    gateway: Gateway, more: dict[str, Any], why: str | None
+) -> None:
+    before = attempts(gateway)
+    for _ in range(2):
+        answer = ask(gateway, **more)
+        assert answer.status_code == 200
+        assert answer.headers.get("x-gateway-cache-reason") == why
+        assert answer.headers.get("x-gateway-cache") == (why and "bypass")
+    assert attempts(gateway) - before == 2
+
+
+def test_tenants_never_see_each_other_s_answers(gateway: Gateway) -> None:
+    question = [{"role": "user", "content": "whose is it?"}]
+    keys = (KEYS[0], KEYS[1], KEYS[0], KEYS[1])
+    results = [ask(gateway, key, messages=question) for key in keys]
+    assert [result.headers["x-gateway-cache"] for result in results] == [
+        "miss",
+        "miss",
+        "hit",
+        "hit",
+    ]
+
+
+def test_a_key_and_a_client_may_do_without(gateway: Gateway) -> None:
+    question = [{"role": "user", "content": "fresh, please"}]
+    ask(gateway, messages=question)
+    plain = ask(gateway, KEYS[2], messages=question)
+    assert plain.headers["x-gateway-cache-reason"] == "key"
+    for control, told in (("no-store", "bypass"), ("no-cache", "miss"), ("max-age=600", "hit")):
+        again = ask(gateway, messages=question, headers={"cache-control": control})
+        assert again.headers["x-gateway-cache"] == told
+
+
+def test_a_failure_is_shared_as_what_it_is_and_never_kept(gateway: Gateway) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: ask(gateway, model="failing"), range(4)))
+    assert {answer.status_code for answer in answers} == {502}
+    assert {answer.json()["error"]["code"] for answer in answers} == {"upstream_error"}
+    assert ask(gateway, model="failing").status_code == 502
+
+
+def test_a_hit_may_say_that_it_took_nothing(gateway: Gateway) -> None:
+    first, again = ask(gateway, model="quick"), ask(gateway, model="quick")
+    assert again.json()["usage"]["total_tokens"] == 0
+    assert again.json()["original_usage"]["total_tokens"] == first.json()["usage"]["total_tokens"]
+
+
+def test_a_seed_counts_where_the_route_says_so_and_hits_are_verified(gateway: Gateway) -> None:
+    more: dict[str, Any] = {"model": "seeded", "temperature": 1, "seed": 7}
+    assert ask(gateway, **more).headers["x-gateway-cache"] == "miss"
+    assert ask(gateway, **more).headers["x-gateway-cache"] == "hit"
+    until(
+        lambda: gateway.metric("gateway_cache_verifications_total", result="same") == 1,
+        10,
+        "not verified",
+    )
+
+
+@contextmanager
+def waiting(gateway: Gateway, question: object, *, stream: bool) -> Iterator[None]:
+    """A client that asks and leaves at the end of the block."""
+    body = json.dumps({**ASKED, "model": "slow", "messages": question, "stream": stream}).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n"
+        f"authorization: Bearer {KEYS[0]}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    with gateway.connect() as client:
+        client.sendall(head.encode() + body)
+        until(lambda: gateway.metric("gateway_backend_inflight") == 1, 5, "not asked")
+        yield
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_first_one_s_leaving_ends_nothing_for_the_others(
+    gateway: Gateway, stream: bool
+) -> None:
+    question = [{"role": "user", "content": f"who leaves? {stream}"}]
+    before = attempts(gateway)
+    with ThreadPoolExecutor(1) as pool:
+        with waiting(gateway, question, stream=stream):
+            follower = pool.submit(ask, gateway, model="slow", messages=question, stream=True)
+            time.sleep(0.5)  # it has its seat by then
+        answer = follower.result()
+    assert answer.headers["x-gateway-cache"] in ("shared", "miss")  # miss: it pays for it now
+    assert text(answer)
+    assert attempts(gateway) - before == 1
+    assert text(ask(gateway, model="slow", messages=question)) == text(answer)
+    told = gateway.lines("exchange")[-3:-1]
+    assert sorted(line.get("attempts", 0) for line in told) == [0, 1]  # who is left pays
+
+
+def test_when_all_have_left_the_call_ends(gateway: Gateway) -> None:
+    question = [{"role": "user", "content": "all leave"}]
+    with waiting(gateway, question, stream=True):
+        pass
+    until(lambda: gateway.metric("gateway_backend_inflight") == 0, 5, "still in flight")
+    asked = ask(gateway, model="slow", messages=question)
+    assert asked.headers["x-gateway-cache"] == "miss"
