@@ -70,7 +70,7 @@ class Answer:
         """The data of a stream's events; each is in the plain form."""
         *events, rest = self.body.split(b"\n\n")
         assert rest == b"", rest[:200]
-        events = [event for event in events if event != b":"]  # a heartbeat
+        events = [event for event in events if event != b": "]  # a heartbeat
         for event in events:
             assert event.startswith(b"data: "), event[:200]
         return [event.removeprefix(b"data: ") for event in events]

@@ -408,7 +408,7 @@ def test_a_stream_begun_by_a_comment_still_tells_its_failure(on: Stage, name: st
     on.plays([Wait(1.5), Send(response(500))])
     answer = on.ask(name, stream=True)
     assert answer.status == 200
-    assert answer.body.startswith(b":\n\n")
+    assert answer.body.startswith(b": \n\n")
     last = answer.body.rstrip(b"\n").rpartition(b"\n\n")[2]
     assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "upstream_error"
     assert b"[DONE]" not in answer.body
