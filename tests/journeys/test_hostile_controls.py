@@ -77,7 +77,7 @@ NAMES = [
     "x-method-override", "x-gateway-backend", "x-gateway-target", "x-gateway-base-url",
     "x-gateway-model", "x-gateway-url", "x-gateway-key", "x-portkey-custom-host",
     "x-portkey-config", "x-litellm-api-base", "helicone-target-url", "openai-organization",
-    "openai-project", "api-key", "x-goog-api-key", "proxy-authorization", "proxy-connection",
+    "openai-project", "api-key", "proxy-authorization", "proxy-connection",
     "cookie", "referer", "origin", "te", "trailer", "keep-alive", "range", "if-match", "accept",
     "accept-encoding", "user-agent", "traceparent-x", "baggage",
 ]  # fmt: skip

@@ -40,11 +40,11 @@ def test_nothing_asked_for_is_nothing_told() -> None:
 def test_a_feature_is_told_once_however_often_it_is_used() -> None:
     text = (
         "models: {demo: b0/lorem}\nbackends: {"
-        + ", ".join(f"b{i}: {{provider: simulated, cache: {{enabled: true}}}}" for i in range(9))
+        + ", ".join(f"b{i}: {{provider: anthropic}}" for i in range(9))
         + "}"
     )
     (sentence,) = read(text).waiting
-    assert sentence.startswith("backends.b0.cache and 8 more: not in effect yet; ")
+    assert sentence.startswith("backends.b0.provider and 8 more: not in effect yet; ")
 
 
 def test_every_row_can_be_met() -> None:
