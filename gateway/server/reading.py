@@ -110,7 +110,7 @@ class Reader:
                 self._strangers += 1
                 self._keep(known, request, turn)
         else:
-            self._parse(data)
+            self._parsed(data)
 
     def _keep(self, known: heads.Heads, request: heads.Request, turn: Turn) -> None:
         if turn.head is not None and turn.admitted is not None and turn.admitted.current:
@@ -133,9 +133,10 @@ class Reader:
 
     def _parsed(self, data: bytes) -> Turn | None:
         """The request that data has brought, if it is one and whole."""
-        self._begun, self._ended = 0, None
+        self._begun = 0
         self._parse(data)
-        return self._ended if self._begun == 1 else None
+        ended, self._ended = self._ended, None  # its body is not to outlive its answer
+        return ended if self._begun == 1 else None
 
     def _parse(self, data: bytes) -> None:
         turn = self.current

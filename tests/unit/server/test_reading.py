@@ -1,5 +1,6 @@
 """Bytes in, turns out: in any cutting, within bounds, and nothing after what cannot be read."""
 
+import gc
 import tracemalloc
 from itertools import pairwise
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.errors import Code, GatewayError
 from gateway.server import framing
-from gateway.server.reading import MAX_PIPELINED, MAX_SKIPPED
-from tests.unit.server.overheard import read
+from gateway.server.heads import Heads
+from gateway.server.reading import MAX_PIPELINED, MAX_SKIPPED, Reader
+from tests.unit.server.overheard import Reading, read
 from tests.unit.server.speaking import chunked, get, post
 
 STREAMS = [
@@ -212,3 +214,14 @@ def test_a_head_may_follow_a_long_body_in_one_read() -> None:
     stream = post("/echo", b"x" * (framing.MAX_HEAD * 3))
     reading = read(stream[:100], stream[100:] + get("/a")[:-2], b"\r\n")
     assert [path for path, _, _ in reading.told()] == [b"/echo", b"/a"]
+
+
+@pytest.mark.parametrize("known", [None, Heads()])
+def test_a_request_that_has_been_taken_is_let_go_of(known: Heads | None) -> None:
+    """Its body would outlive its answer, on each idle connection."""
+    reading = Reading()
+    reader = Reader(reading, reading, known)
+    reader.feed(post("/echo", b"a body"))
+    turn = reader.turns.popleft()
+    assert turn.whole
+    assert [one for one in gc.get_referrers(turn) if one is reader or one is vars(reader)] == []
