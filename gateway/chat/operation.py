@@ -21,4 +21,6 @@ class Operation(StrEnum):
 
 
 # The ones whose requests and answers we read; the others are relayed without being understood.
-UNDERSTOOD = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS})
+UNDERSTOOD = frozenset(
+    {Operation.RESPONSES, Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS}
+)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.chat.operation import Operation
-from gateway.dialects import openai_chat, openai_completion, openai_embeddings
+from gateway.dialects import openai_chat, openai_completion, openai_embeddings, openai_responses
 from gateway.dialects.base import EmbeddingsDialect, Said, UpstreamDialect
 from gateway.dialects.openai import read_error
 from gateway.policy.failures import Failure, by_status
@@ -69,6 +69,7 @@ OPENAI_DOORS: Final[Mapping[Operation, Door | EmbeddingsDoor]] = {
     Operation.CHAT: Door(openai_chat.UPSTREAM, "/chat/completions"),
     Operation.COMPLETION: Door(openai_completion.UPSTREAM, "/completions"),
     Operation.EMBEDDINGS: Door(openai_embeddings.UPSTREAM, "/embeddings"),
+    Operation.RESPONSES: Door(openai_responses.UPSTREAM, "/responses"),
 }
 
 

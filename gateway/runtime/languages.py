@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.chat.operation import Operation
-from gateway.dialects import openai_chat, openai_completion, openai_embeddings
+from gateway.dialects import openai_chat, openai_completion, openai_embeddings, openai_responses
 from gateway.dialects.base import ClientDialect, UpstreamDialect
 from gateway.dialects.translation import Chats, Embeddings, Translation
 from gateway.providers.base import Door, EmbeddingsDoor
@@ -13,12 +13,14 @@ CLIENTS: Final[Mapping[Operation, ClientDialect]] = {
     Operation.CHAT: openai_chat.CLIENT,
     Operation.COMPLETION: openai_completion.CLIENT,
     Operation.EMBEDDINGS: openai_embeddings.CLIENT,
+    Operation.RESPONSES: openai_responses.CLIENT,
 }
 # The same languages, read: answers that were written for one client, for another.
 READ: Final[Mapping[Operation, UpstreamDialect]] = {
     Operation.CHAT: openai_chat.UPSTREAM,
     Operation.COMPLETION: openai_completion.UPSTREAM,
     Operation.EMBEDDINGS: openai_embeddings.UPSTREAM,
+    Operation.RESPONSES: openai_responses.UPSTREAM,
 }
 # A conversation may be had through any of these doors; the one that carries most comes first.
 _CONVERSING: Final = (

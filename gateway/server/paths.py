@@ -41,6 +41,7 @@ class Row:
 _PATHS: Final = {
     b"/v1/chat/completions": Row(Operation.CHAT, _POST),
     b"/v1/completions": Row(Operation.COMPLETION, _POST),
+    b"/v1/responses": Row(Operation.RESPONSES, _POST),
     b"/v1/embeddings": Row(Operation.EMBEDDINGS, _POST),
     b"/v1/models": Row(Operation.MODELS, _GET),
     b"/v1beta/models": Row(Operation.MODELS, _GET),

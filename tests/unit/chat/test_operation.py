@@ -11,4 +11,9 @@ def test_an_operation_is_its_word() -> None:
 
 
 def test_only_what_can_be_read_is_understood() -> None:
-    assert {Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS} == UNDERSTOOD
+    assert {
+        Operation.CHAT,
+        Operation.COMPLETION,
+        Operation.EMBEDDINGS,
+        Operation.RESPONSES,
+    } == UNDERSTOOD
