@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.chat.operation import Operation
-from gateway.dialects import openai_chat, openai_completion, openai_embeddings, openai_responses
+from gateway.dialects import (
+    gemini_client,
+    gemini_count,
+    gemini_upstream,
+    openai_chat,
+    openai_completion,
+    openai_embeddings,
+    openai_responses,
+)
 from gateway.dialects.base import ClientDialect, UpstreamDialect
 from gateway.dialects.translation import Chats, Embeddings, Translation
 from gateway.providers.base import Door, EmbeddingsDoor
@@ -14,6 +22,8 @@ CLIENTS: Final[Mapping[Operation, ClientDialect]] = {
     Operation.COMPLETION: openai_completion.CLIENT,
     Operation.EMBEDDINGS: openai_embeddings.CLIENT,
     Operation.RESPONSES: openai_responses.CLIENT,
+    Operation.GENERATE: gemini_client.CLIENT,
+    Operation.COUNT_CONTENT: gemini_count.CLIENT,
 }
 # The same languages, read: answers that were written for one client, for another.
 READ: Final[Mapping[Operation, UpstreamDialect]] = {
@@ -21,6 +31,7 @@ READ: Final[Mapping[Operation, UpstreamDialect]] = {
     Operation.COMPLETION: openai_completion.UPSTREAM,
     Operation.EMBEDDINGS: openai_embeddings.UPSTREAM,
     Operation.RESPONSES: openai_responses.UPSTREAM,
+    Operation.GENERATE: gemini_upstream.UPSTREAM,
 }
 # A conversation may be had through any of these doors; the one that carries most comes first.
 _CONVERSING: Final = (

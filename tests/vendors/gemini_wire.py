@@ -21,7 +21,8 @@ from tests.vendors.scripted import (
 
 GOLDEN: Final = Path(__file__).parent.parent / "golden" / "gemini"
 _PATH: Final = re.compile(
-    r"/v1beta/models/([^/:]+):(generateContent|streamGenerateContent\?alt=sse|batchEmbedContents)"
+    r"/v1beta/models/([^/:]+):"
+    r"(generateContent|streamGenerateContent\?alt=sse|batchEmbedContents|countTokens)"
 )
 
 
@@ -40,6 +41,8 @@ def script(request: Received) -> Script:
         asked = json.loads(request.body)["requests"]
         vectors = [{"values": [float(at), 0.5]} for at in range(len(asked))]
         return [Send(response(body=json.dumps({"embeddings": vectors}).encode()))]
+    if action == "countTokens":
+        return [Send(response(body=b'{"totalTokens": 31}'))]
     if action == "generateContent":
         return [Send(response(body=(GOLDEN / name / "response.json").read_bytes()))]
     stream = (GOLDEN / name / "stream.txt").read_bytes()
