@@ -22,5 +22,12 @@ class Operation(StrEnum):
 
 # The ones whose requests and answers we read; the others are relayed without being understood.
 UNDERSTOOD = frozenset(
-    {Operation.RESPONSES, Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS}
+    {
+        Operation.CHAT,
+        Operation.COMPLETION,
+        Operation.EMBEDDINGS,
+        Operation.RESPONSES,
+        Operation.MESSAGES,
+        Operation.GENERATE,
+    }
 )

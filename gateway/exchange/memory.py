@@ -28,6 +28,7 @@ from gateway.exchange.flights import Flight, Flights, Seat
 from gateway.exchange.taps import Outlet
 from gateway.exchange.understood import Understood
 from gateway.policy import caching, pricing
+from gateway.runtime.languages import READ
 from gateway.runtime.snapshot import Route, Target, named_header
 from gateway.runtime.state import Runtime
 from gateway.stores.base import StoreError
@@ -122,6 +123,8 @@ class Memory:
         route, losses = ask.route, Losses(drop=True)
         if not caller.key.caches:
             return None, "key"
+        if ask.operation not in READ:
+            return None, "operation"
         try:
             asked = ask.read(losses)
         except GatewayError:

@@ -16,4 +16,6 @@ def test_only_what_can_be_read_is_understood() -> None:
         Operation.COMPLETION,
         Operation.EMBEDDINGS,
         Operation.RESPONSES,
+        Operation.MESSAGES,
+        Operation.GENERATE,
     } == UNDERSTOOD
