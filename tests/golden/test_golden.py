@@ -32,6 +32,8 @@ from gateway.chat.deltas import Broken, Count, Delta
 from gateway.chat.document import Document
 from gateway.chat.fold import fold, unfold
 from gateway.dialects import (
+    anthropic_client,
+    anthropic_upstream,
     bedrock,
     gemini_client,
     gemini_upstream,
@@ -52,6 +54,7 @@ class Sides:
 
 
 DIALECTS: Final = {
+    "anthropic": Sides(anthropic_client.CLIENT, anthropic_upstream.UPSTREAM),
     "gemini": Sides(gemini_client.CLIENT, gemini_upstream.UPSTREAM),
     "openai_chat": Sides(openai_chat.CLIENT, openai_chat.UPSTREAM),
     "openai_completion": Sides(openai_completion.CLIENT, openai_completion.UPSTREAM),
@@ -61,9 +64,20 @@ DIALECTS: Final = {
 CASES: Final = sorted(path.parent for path in HERE.glob("*/*/source.md"))
 
 
-@pytest.fixture(params=CASES, ids=lambda path: f"{path.parent.name}-{path.name}")
-def case(request: pytest.FixtureRequest) -> "Case":
-    folder: Path = request.param
+def having(*names: str, side: str = "upstream") -> pytest.MarkDecorator:
+    """The cases that have all these files (of a|b one), in dialects that have this side."""
+    folders = [
+        folder
+        for folder in CASES
+        if getattr(DIALECTS[folder.parent.name], side) is not None
+        and all(any((folder / one).exists() for one in name.split("|")) for name in names)
+    ]
+    ids = [f"{folder.parent.name}-{folder.name}" for folder in folders]
+    return pytest.mark.parametrize("folder", folders, ids=ids)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, folder: Path) -> "Case":
     return Case(folder, bool(request.config.getoption("--update", default=False)))
 
 
@@ -91,14 +105,14 @@ class Case:
         assert self.has(name), f"--update writes {name}:\n{written}"
         assert value == json.loads(self.raw(name))
 
+    @property
     def upstream(self) -> UpstreamDialect:
-        if self.sides.upstream is None:
-            pytest.skip("this dialect has no upstream's side")
+        assert self.sides.upstream is not None
         return self.sides.upstream
 
+    @property
     def client(self) -> ClientDialect:
-        if self.sides.client is None:
-            pytest.skip("this dialect has no client's side")
+        assert self.sides.client is not None
         return self.sides.client
 
     def or_refused(self, name: str, made: Callable[[Losses], Document]) -> None:
@@ -111,34 +125,27 @@ class Case:
         self.holds(name, document)
 
     def stream(self) -> bytes:
-        for name in ("stream.txt", "stream.bin"):
-            if self.has(name):
-                return self.raw(name)
-        pytest.skip("nothing streamed")
+        return self.raw("stream.txt" if self.has("stream.txt") else "stream.bin")
 
 
-def needs(case: Case, *names: str) -> None:
-    if not all(map(case.has, names)):
-        pytest.skip(f"no {' and '.join(names)}")
+STREAM: Final = "stream.txt|stream.bin"
 
 
 # ---- requests
 
 
+@having("client_request.json", side="client")
 def test_the_clients_request_is_read(case: Case) -> None:
-    needs(case, "client_request.json")
-    client, body = case.client(), case.raw("client_request.json")
+    client, body = case.client, case.raw("client_request.json")
     client.read_head(body)
     document = json.loads(body)
     case.or_refused("chat_request.json", lambda losses: client.read_request(document, losses))
     assert document == json.loads(body)
 
 
+@having("chat_request.json", "request.json|refused.json")
 def test_the_upstreams_request_is_written(case: Case) -> None:
-    needs(case, "chat_request.json")
-    if not case.has("request.json") and not case.has("refused.json"):
-        pytest.skip("nothing is asked here")
-    upstream, chat = case.upstream(), case.document("chat_request.json")
+    upstream, chat = case.upstream, case.document("chat_request.json")
     case.or_refused("request.json", lambda losses: upstream.write_request(chat, losses))
     assert chat == case.document("chat_request.json")
 
@@ -146,52 +153,53 @@ def test_the_upstreams_request_is_written(case: Case) -> None:
 # ---- answers
 
 
+@having("response.json")
 def test_the_upstreams_answer_is_read(case: Case) -> None:
-    needs(case, "response.json")
-    upstream = case.upstream()
+    upstream = case.upstream
     answer = upstream.read_response(case.document("response.json"))
     case.holds("chat_response.json", answer)
     if case.sides.client is not None:
         assert upstream.read_answer(case.raw("response.json")) == usage.of(answer.get("usage"))
 
 
+@having("chat_request.json", "chat_response.json", "client_response.json", side="client")
 def test_the_clients_answer_is_written(case: Case) -> None:
-    needs(case, "chat_request.json", "chat_response.json", "client_response.json")
     answer, request = case.document("chat_response.json"), case.document("chat_request.json")
-    case.holds("client_response.json", case.client().write_response(answer, request))
+    case.holds("client_response.json", case.client.write_response(answer, request))
     assert answer == case.document("chat_response.json")
 
 
+@having("error.json")
 def test_an_error_is_read(case: Case) -> None:
-    needs(case, "error.json")
-    case.holds("said.json", msgspec.to_builtins(case.upstream().read_error(case.raw("error.json"))))
+    case.holds("said.json", msgspec.to_builtins(case.upstream.read_error(case.raw("error.json"))))
 
 
 # ---- streams
 
 
+@having(STREAM)
 def test_the_upstreams_stream_is_read_in_any_cutting(case: Case) -> None:
     stream = case.stream()
-    read = _read(case.upstream(), [stream])
+    read = _read(case.upstream, [stream])
     case.holds("deltas.json", [_plain(delta) for delta in read])
     for size in (1, 2, 3, 7, 61, 1021):
         cut = [stream[at : at + size] for at in range(0, len(stream), size)]
-        assert _read(case.upstream(), cut) == read
+        assert _read(case.upstream, cut) == read
 
 
+@having(STREAM, "response.json")
 def test_streamed_and_whole_are_the_same_answer(case: Case) -> None:
-    needs(case, "response.json")
-    folded = fold(_read(case.upstream(), [case.stream()]))
-    assert folded == case.upstream().read_response(case.document("response.json"))
+    folded = fold(_read(case.upstream, [case.stream()]))
+    assert folded == case.upstream.read_response(case.document("response.json"))
 
 
+@having(STREAM, "client_request.json")
 def test_the_stream_passes_untouched_where_the_client_speaks_the_same(case: Case) -> None:
-    needs(case, "client_request.json")
-    stream, client = case.stream(), case.client()
+    stream, client = case.stream(), case.client
     head, _ = client.read_head(case.raw("client_request.json"))
-    watch = case.upstream().watch(head)
+    watch = case.upstream.watch(head)
     passed = watch.feed(stream)
-    deltas = _read(case.upstream(), [stream])
+    deltas = _read(case.upstream, [stream])
     broken = next((delta.code for delta in deltas if isinstance(delta, Broken)), None)
     assert watch.broken == broken
     assert passed == stream if broken is None else stream.startswith(passed)
@@ -199,9 +207,9 @@ def test_the_stream_passes_untouched_where_the_client_speaks_the_same(case: Case
     assert watch.usage == (counts[-1] if counts else None)
 
 
+@having("chat_request.json", "client_stream.txt", side="client")
 def test_the_clients_stream_is_written(case: Case) -> None:
-    needs(case, "chat_request.json", "client_stream.txt")
-    writer = case.client().writer(case.document("chat_request.json"))
+    writer = case.client.writer(case.document("chat_request.json"))
     deltas = _given(case)
     whole: list[Delta] = [delta for delta in deltas if not isinstance(delta, Broken)]
     written = writer.write(whole)
