@@ -37,7 +37,6 @@ def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
 PROVIDER = Provider(
     name="anthropic",
     base_url="https://api.anthropic.com",
-    doors={},
     paths={},
     doors={
         Operation.MESSAGES: Door(UPSTREAM, "/v1/messages"),
