@@ -21,7 +21,7 @@ class Row:
 ROWS: tuple[Row, ...] = ()
 NO_DOOR = "there is no door to"
 # Providers that a backend may name though their door is not built yet.
-PROVIDERS = ("azure", "cohere", "vertex")
+PROVIDERS = ("vertex",)
 
 
 def sentences(file: written.File, findings: Findings) -> tuple[str, ...]:

@@ -183,6 +183,17 @@ def read_count_head(body: bytes) -> tuple[Head, json.Fields]:
         raise heads.misfit(error) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Counting(Client):
+    """A client that only wants to know how many tokens a request has."""
+
+    def read_head(self, body: bytes) -> tuple[Head, json.Fields]:
+        return read_count_head(body)
+
+
+COUNTING: Final[ClientDialect] = Counting()
+
+
 def count_body(tokens: int) -> bytes:
     return json.write({"input_tokens": tokens})
 

@@ -72,17 +72,16 @@ class Ask:
 def wire_request(ask: Ask, target: Target, losses: Losses) -> WireRequest:
     """Raises GatewayError where the target's language has no word for something."""
     way = target.ways[ask.operation]
+    fields: Mapping[str, object]
     if isinstance(way, Plain):
-        fields: Mapping[str, object] = _as_it_came(ask, target, way.upstream)
+        passed, fields = ask.passed, _as_it_came(ask, target, way.upstream)
     else:
-        fields = _translated(ask, target, way.translation, losses)
+        passed, fields = _traces(ask.passed), _translated(ask, target, way.translation, losses)
     body = json.write(_adapted(fields, target.backend.provider, losses))
     head, path = (way.stream_head, way.stream_path) if ask.stream else (way.head, way.path)
     prove = target.backend.prove
     proof = b"" if prove is None else prove(path, body)
-    return WireRequest(
-        b"%b%b%bcontent-length: %d\r\n\r\n" % (head, proof, ask.passed, len(body)), body
-    )
+    return WireRequest(b"%b%b%bcontent-length: %d\r\n\r\n" % (head, proof, passed, len(body)), body)
 
 
 def losses(ask: Ask) -> Losses:
@@ -115,6 +114,11 @@ def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
 
 
 # ---- another language
+
+
+def _traces(passed: bytes) -> bytes:
+    """What means the same to every vendor."""
+    return b"".join(line for line in passed.splitlines(keepends=True) if line.startswith(b"trace"))
 
 
 def _translated(

@@ -16,7 +16,7 @@ from gateway.wire.http import RequestHead, printable
 _LABEL: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 MAX_LABEL: Final = 128
 MAX_NAME_SHOWN: Final = 128  # characters of a model's name in a message
-_PASSED: Final = (b"traceparent", b"tracestate", b"openai-beta")
+_PASSED: Final = (b"traceparent", b"tracestate", b"openai-beta", b"anthropic-beta")
 _SDK_TIMEOUTS: Final = (b"x-stainless-read-timeout", b"x-stainless-timeout")
 # Most requests have none of what is read beside the key.
 _READ: Final = frozenset({b"content-encoding", b"x-request-id", b"x-request-timeout", *_PASSED})

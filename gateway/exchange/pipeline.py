@@ -13,7 +13,7 @@ from typing import Final
 from gateway.chat.operation import Operation
 from gateway.dialects.base import ClientDialect
 from gateway.errors import Code, GatewayError
-from gateway.exchange import answer
+from gateway.exchange import answer, counting
 from gateway.exchange.ask import Ask
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
@@ -57,6 +57,9 @@ class Gateway:
             if head.stream:
                 self._runtime.sink.streaming(record)
             await meter.claim(route, Size.of(operation, head, body))
+            if counting.only(operation, route):
+                counting.estimate(fields, record, outlet)
+                return
             ask = Ask(operation, client, head, fields, route, caller.passed)
             session = b""
             if route.strategy == "sticky":

@@ -5,6 +5,8 @@ from typing import Final
 
 from gateway.chat.operation import Operation
 from gateway.dialects import (
+    anthropic_client,
+    anthropic_upstream,
     gemini_client,
     gemini_count,
     gemini_upstream,
@@ -22,6 +24,8 @@ CLIENTS: Final[Mapping[Operation, ClientDialect]] = {
     Operation.COMPLETION: openai_completion.CLIENT,
     Operation.EMBEDDINGS: openai_embeddings.CLIENT,
     Operation.RESPONSES: openai_responses.CLIENT,
+    Operation.MESSAGES: anthropic_client.CLIENT,
+    Operation.COUNT_TOKENS: anthropic_client.COUNTING,
     Operation.GENERATE: gemini_client.CLIENT,
     Operation.COUNT_CONTENT: gemini_count.CLIENT,
 }
@@ -31,6 +35,7 @@ READ: Final[Mapping[Operation, UpstreamDialect]] = {
     Operation.COMPLETION: openai_completion.UPSTREAM,
     Operation.EMBEDDINGS: openai_embeddings.UPSTREAM,
     Operation.RESPONSES: openai_responses.UPSTREAM,
+    Operation.MESSAGES: anthropic_upstream.UPSTREAM,
     Operation.GENERATE: gemini_upstream.UPSTREAM,
 }
 # A conversation may be had through any of these doors; the one that carries most comes first.

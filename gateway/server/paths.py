@@ -43,6 +43,8 @@ _PATHS: Final = {
     b"/v1/completions": Row(Operation.COMPLETION, _POST),
     b"/v1/responses": Row(Operation.RESPONSES, _POST),
     b"/v1/embeddings": Row(Operation.EMBEDDINGS, _POST),
+    b"/v1/messages": Row(Operation.MESSAGES, _POST),
+    b"/v1/messages/count_tokens": Row(Operation.COUNT_TOKENS, _POST),
     b"/v1/models": Row(Operation.MODELS, _GET),
     b"/v1beta/models": Row(Operation.MODELS, _GET),
     b"/healthz": Row(None, _GET),

@@ -49,8 +49,9 @@ def test_a_good_config_is_called_good(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_what_waits_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", written(tmp_path, GOOD + "cache: {enabled: true}\n")]) == 0
-    assert "note: cache: not in effect yet" in capsys.readouterr().out
+    waits = GOOD.replace("simulated", "vertex", 1)
+    assert main(["check", written(tmp_path, waits)]) == 0
+    assert "provider: not in effect yet" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["check"], ["serve", "--config"]])

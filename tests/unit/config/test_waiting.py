@@ -23,7 +23,7 @@ def test_what_works_is_not_mentioned() -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        (SIM.replace("simulated", "anthropic"), "backends.sim.provider"),
+        (SIM.replace("simulated", "vertex"), "backends.sim.provider"),
     ],
 )
 def test_what_waits_is_named_with_its_key(text: str, key: str) -> None:
@@ -40,7 +40,7 @@ def test_nothing_asked_for_is_nothing_told() -> None:
 def test_a_feature_is_told_once_however_often_it_is_used() -> None:
     text = (
         "models: {demo: b0/lorem}\nbackends: {"
-        + ", ".join(f"b{i}: {{provider: anthropic}}" for i in range(9))
+        + ", ".join(f"b{i}: {{provider: vertex}}" for i in range(9))
         + "}"
     )
     (sentence,) = read(text).waiting
