@@ -35,8 +35,10 @@ from gateway.dialects import (
     anthropic_client,
     anthropic_upstream,
     bedrock,
+    cohere,
     gemini_client,
     gemini_upstream,
+    ollama,
     openai_chat,
     openai_completion,
     openai_responses,
@@ -60,6 +62,8 @@ DIALECTS: Final = {
     "openai_completion": Sides(openai_completion.CLIENT, openai_completion.UPSTREAM),
     "openai_responses": Sides(openai_responses.CLIENT, openai_responses.UPSTREAM),
     "bedrock": Sides(None, bedrock.UPSTREAM),
+    "cohere": Sides(None, cohere.UPSTREAM),
+    "ollama": Sides(None, ollama.UPSTREAM),
 }
 CASES: Final = sorted(path.parent for path in HERE.glob("*/*/source.md"))
 
