@@ -58,12 +58,12 @@ NOTHING: Final = Level()
 
 def drained(level: Level, claim: Claim, now: float) -> Level:
     """The level at this moment. While a clock that went back has not caught up nothing comes free,
-    for the time of one whole level at most.
+    for the time of one whole level at most. An empty level has no time of its own.
     """
     rate, at = claim.rate, level.at
     if now >= at:
         return Level(max(0.0, level.units - (now - at) * rate), now)
-    if (at - now) * rate > claim.capacity:
+    if not level.units or (at - now) * rate > claim.capacity:
         return Level(level.units, now)
     return level
 

@@ -39,7 +39,7 @@ class _Level:
             if self.rate:
                 self.units = max(0.0, self.units - (now - at) * self.rate)
             self.at = now
-        elif (at - now) * self.rate > self.capacity:
+        elif not self.units or (at - now) * self.rate > self.capacity:
             self.at = now
         return self.units
 
