@@ -9,7 +9,7 @@ from gateway.config.faults import Path, nearest
 from gateway.config.findings import Findings
 
 SIMULATED = "simulated"
-_NEEDS_URL = "openai_compatible"
+_NEED_URL = frozenset({"openai_compatible", "llamacpp", "tgi"})
 _NEEDS_REGION = "bedrock"  # which is a part of its address
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -65,8 +65,8 @@ def _check_url(backend: written.Backend, path: Path, findings: Findings) -> None
         fault = _url_fault(backend.base_url)
         if fault:
             findings.blame_at((*path, "base_url"), fault)
-    elif backend.provider == _NEEDS_URL and not findings.broken((*path, "base_url")):
-        findings.blame_at((*path, "base_url"), f"is missing; {_NEEDS_URL} needs it")
+    elif backend.provider in _NEED_URL and not findings.broken((*path, "base_url")):
+        findings.blame_at((*path, "base_url"), f"is missing; {backend.provider} needs it")
     if backend.provider == _NEEDS_REGION and not backend.region:
         if not findings.broken((*path, "region")):
             findings.blame_at((*path, "region"), f"is missing; {_NEEDS_REGION} needs it")

@@ -1,0 +1,18 @@
+"""OpenRouter, itself a router: what it cannot carry depends on whom it asks."""
+
+from gateway.chat.operation import Operation
+from gateway.dialects import openai_chat, openai_completion, openai_embeddings
+from gateway.providers.base import Door, Provider
+
+PROVIDER = Provider(
+    name="openrouter",
+    base_url="https://openrouter.ai/api/v1",
+    doors={
+        Operation.CHAT: Door(openai_chat.UPSTREAM, "/chat/completions"),
+        Operation.COMPLETION: Door(openai_completion.UPSTREAM, "/completions"),
+        Operation.EMBEDDINGS: Door(openai_embeddings.UPSTREAM, "/embeddings"),
+    },
+    paths={},
+    variable="OPENROUTER_API_KEY",
+    source="openrouter.ai/docs/api-reference, 2026-11",
+)

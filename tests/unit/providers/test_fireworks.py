@@ -1,0 +1,18 @@
+"""What fireworks offers, and what it calls otherwise."""
+
+from gateway.chat.operation import Operation
+from gateway.providers.fireworks import PROVIDER
+
+
+def test_it_offers_what_its_page_says() -> None:
+    assert set(PROVIDER.doors) == {
+        Operation.CHAT,
+        Operation.COMPLETION,
+        Operation.EMBEDDINGS,
+        Operation.RESPONSES,
+    }
+    assert PROVIDER.variable == "FIREWORKS_API_KEY"
+
+
+def test_it_knows_a_limit_by_its_older_name() -> None:
+    assert PROVIDER.renames["max_completion_tokens"] == "max_tokens"

@@ -1,0 +1,14 @@
+"""What lmstudio offers, and what it calls otherwise."""
+
+from gateway.chat.operation import Operation
+from gateway.providers.lmstudio import PROVIDER
+
+
+def test_it_offers_what_its_page_says() -> None:
+    assert set(PROVIDER.doors) == {
+        Operation.CHAT,
+        Operation.COMPLETION,
+        Operation.EMBEDDINGS,
+        Operation.RESPONSES,
+    }
+    assert PROVIDER.variable == "LM_API_TOKEN"

@@ -1,0 +1,13 @@
+"""What mistral offers, and what it calls otherwise."""
+
+from gateway.chat.operation import Operation
+from gateway.providers.mistral import PROVIDER
+
+
+def test_it_offers_what_its_page_says() -> None:
+    assert set(PROVIDER.doors) == {Operation.CHAT, Operation.EMBEDDINGS}
+    assert PROVIDER.variable == "MISTRAL_API_KEY"
+
+
+def test_it_knows_a_limit_by_its_older_name() -> None:
+    assert PROVIDER.renames["max_completion_tokens"] == "max_tokens"

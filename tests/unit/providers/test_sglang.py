@@ -1,0 +1,9 @@
+"""What sglang offers, and what it calls otherwise."""
+
+from gateway.chat.operation import Operation
+from gateway.providers.sglang import PROVIDER
+
+
+def test_it_offers_what_its_page_says() -> None:
+    assert set(PROVIDER.doors) == {Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS}
+    assert PROVIDER.variable == "SGLANG_API_KEY"

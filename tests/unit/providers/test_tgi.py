@@ -1,0 +1,9 @@
+"""What tgi offers, and what it calls otherwise."""
+
+from gateway.chat.operation import Operation
+from gateway.providers.tgi import PROVIDER
+
+
+def test_it_offers_what_its_page_says() -> None:
+    assert set(PROVIDER.doors) == {Operation.CHAT, Operation.COMPLETION}
+    assert PROVIDER.variable == "HF_TOKEN"
