@@ -35,6 +35,7 @@ from gateway.stores.address import parsed
 from gateway.stores.desk import Away, Desk, SharedDesk
 from gateway.stores.redis import RedisStore
 from gateway.stores.shared import SharedStore
+from gateway.stores.tiered import Tiered
 from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
@@ -145,7 +146,7 @@ class App:
 
     async def _desk(self, config: Config) -> Desk:
         """Where limits are kept. Raises OSError for a store that will never let us in."""
-        store: stores.Ledger
+        store: stores.Store
         if config.store != "memory":
             try:
                 address = parsed(config.store)
@@ -159,6 +160,7 @@ class App:
             return self._runtime.desk
         witness = Witness(self._metrics, self._log, where)
         desk = SharedDesk(store, self._away, witness, config.server.workers)
+        self._runtime.values, self._runtime.shares = Tiered(self._runtime.near, store), True
         if await desk.greet() == "auth":
             raise OSError(f"store {where} refuses our user or password")
         return desk
@@ -200,6 +202,9 @@ class App:
     async def metrics(self) -> Sequence[Metrics]:
         self._measure(self._listening)
         return [self._metrics]
+
+    async def purge(self, pattern: bytes) -> int:
+        return await self._runtime.values.purge(pattern)
 
     # ---- what the supervisor asks
 
@@ -257,6 +262,7 @@ class App:
         metrics = self._metrics
         metrics.number("gateway_open_connections").value = len(listening.connections)
         metrics.number("gateway_event_loop_lag_seconds").value = self._runtime.strain.lag_s
+        metrics.number("gateway_cache_bytes").value = self._runtime.near.bytes
         metrics.number("gateway_log_dropped_total").value = self._log.dropped
         metrics.number(
             "gateway_build_info", gateway.__version__, platform.python_version()

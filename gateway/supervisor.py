@@ -19,7 +19,11 @@ from gateway.admin import api
 from gateway.app import Ready, bind, url
 from gateway.config.load import ConfigError
 from gateway.config.schema import Config
+from gateway.stores.address import parsed
+from gateway.stores.base import Store
 from gateway.stores.owner import Owner
+from gateway.stores.redis import RedisStore
+from gateway.stores.shared import SharedStore
 from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
 from gateway.telemetry.metrics import Metrics
@@ -206,6 +210,15 @@ class Supervisor:
 
     def hashes(self) -> list[str]:
         return [worker.last.config for worker in self._workers if worker.alive]
+
+    async def purge(self, pattern: bytes) -> int:
+        address = self._config.store
+        far = address != "memory"
+        store: Store = RedisStore(parsed(address)) if far else SharedStore(self._owner.path)
+        try:
+            return await store.purge(pattern)
+        finally:
+            await store.aclose()
 
     def drain(self) -> None:
         if not self._stopping.is_set():

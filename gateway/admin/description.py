@@ -46,6 +46,10 @@ ROUTES: Final = (
     Route(
         "usage", "GET", "/admin/usage", "The ledger, summed up.", None, ("by", "since", "until")
     ),
+    Route(
+        "purge", "DELETE", "/admin/cache", "Forgets answers: a tenant's, a model's, all.", None,
+        ("tenant", "model"),
+    ),
     Route("drain", "POST", "/admin/drain", "Stops, as SIGTERM does; answers may end.", Nothing),
 )  # fmt: skip
 

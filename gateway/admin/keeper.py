@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, get_args
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -30,6 +31,7 @@ from gateway.policy.access import unauthenticated
 from gateway.policy.minting import Entries, Minted, Refused, Wanted
 from gateway.runtime import keysfile
 from gateway.runtime.keysfile import KeysFileError
+from gateway.stores.base import StoreError
 from gateway.telemetry import ledger, sums
 from gateway.telemetry.logs import Log
 from gateway.telemetry.metrics import Metrics
@@ -64,6 +66,9 @@ class House(Protocol):
     def hashes(self) -> list[str]:
         """Of the config that is in force in each process."""
 
+    async def purge(self, pattern: bytes) -> int:
+        """Forgets what is remembered under keys that a glob matches. Raises StoreError."""
+
     def drain(self) -> None:
         """Stop, as SIGTERM would; asked twice, it is no more than once."""
 
@@ -81,6 +86,7 @@ class Keeper:
             "rotate": self._rotate,
             "revoke": self._revoke,
             "usage": self._usage,
+            "purge": self._purge,
             "drain": self._drain,
         }
 
@@ -178,6 +184,23 @@ class Keeper:
         ended = [_listed(entry, now) for entry in entries if entry.revoked_at == now]
         self._audit(request, name, after=ended)
         return _json({"keys": ended})
+
+    async def _purge(self, request: web.Request) -> web.Response:
+        """Of a tenant, a model, both, or all; other workers forget within a minute."""
+        asked = request.query
+        for name in asked:
+            if name not in ("tenant", "model"):
+                raise GatewayError(Code.INVALID_VALUE, "only tenant and model", param=name)
+        scope = quote(f"tenant {asked['tenant']}", safe="") if "tenant" in asked else "*"
+        model = quote(asked["model"], safe="") if "model" in asked else "*"
+        try:
+            purged = await self._house.purge(f"cache/{scope}/{model}/*".encode())
+        except StoreError as error:
+            raise GatewayError(
+                Code.INTERNAL, f"the store could not be asked: {error.kind}"
+            ) from None
+        self._audit(request, "", purged=purged)
+        return _json({"purged": purged})
 
     async def _drain(self, request: web.Request) -> web.Response:
         await _said(request, Nothing)

@@ -54,7 +54,8 @@ class Runtime:
         self.memory = MemoryStore(lease_s=math.inf)  # nobody but this process can die
         self.desk: Desk = OwnDesk(self.memory)
         self._estimates: dict[str, Estimate] = {}
-        self.values: Values = MemoryStore()  # what is remembered of answers
+        self.near = MemoryStore()
+        self.values: Values = self.near  # what is remembered of answers
         self.shares = False  # other processes remember in the same place
         self.followers: list[Callable[[schema.Config], None]] = []  # called with each new config
         self._dial_simulated = dial_simulated
@@ -94,8 +95,7 @@ class Runtime:
         self.verifier = verifier
         lasting.settle(config)
         self._lasting, self._snapshot, self._config = lasting, snapshot, config
-        if isinstance(self.values, MemoryStore):
-            self.values.max_bytes = config.cache.max_bytes
+        self.near.max_bytes = config.cache.max_bytes
         shed = config.server.shed
         self.strain.max_lag_s = shed.loop_lag_s
         self.strain.max_memory_bytes = shed.memory_bytes or most_memory()

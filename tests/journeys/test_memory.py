@@ -228,3 +228,21 @@ def test_when_all_have_left_the_call_ends(gateway: Gateway) -> None:
     until(lambda: gateway.metric("gateway_backend_inflight") == 0, 5, "still in flight")
     asked = ask(gateway, model="slow", messages=question)
     assert asked.headers["x-gateway-cache"] == "miss"
+
+
+def test_workers_share_what_they_remember_and_the_keeper_may_have_it_forgotten() -> None:
+    token = "admin-0123456789abcdef"
+    with Gateway(CONFIG + f"admin: {{token: {token}}}\nserver: {{workers: 2}}\n") as gateway:
+        question = [{"role": "user", "content": "on whichever worker"}]
+        told = [ask(gateway, messages=question).headers["x-gateway-cache"] for _ in range(12)]
+        assert told == ["miss", *["hit"] * 11]
+        with ThreadPoolExecutor(16) as pool:
+            question = [{"role": "user", "content": "at once, on both"}]
+            answers = list(pool.map(lambda _: ask(gateway, messages=question), range(16)))
+        assert len({text(answer) for answer in answers}) == 1
+        results = [answer.headers["x-gateway-cache"] for answer in answers]
+        assert attempts(gateway) == 2, results
+        purged = httpx2.delete(
+            f"{gateway.admin}/admin/cache?tenant=one", headers={"authorization": f"Bearer {token}"}
+        )
+        assert purged.json() == {"purged": 2}

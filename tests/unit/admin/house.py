@@ -24,6 +24,7 @@ class House:
     good: bool = True
     asked: int = 0
     drained: int = 0
+    purged: list[bytes] = field(default_factory=list)
     numbers: Metrics = field(default_factory=Metrics)
     text: str = PLAIN
     written: Written = field(default_factory=Written)
@@ -44,6 +45,10 @@ class House:
 
     def hashes(self) -> list[str]:
         return ["abc", "abc"]
+
+    async def purge(self, pattern: bytes) -> int:
+        self.purged.append(pattern)
+        return 3
 
     def drain(self) -> None:
         self.drained += 1

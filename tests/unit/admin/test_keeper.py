@@ -38,7 +38,15 @@ def path_of(route: Route) -> str:
 @looped
 async def test_every_route_is_shut_without_the_token_and_open_with_it(tmp_path: Path) -> None:
     wanted = {"mint": b'{"name":"k","tenant":"t"}', "rotate": b"{}", "drain": b"{}"}
-    fine = {"openapi": 200, "config": 200, "keys": 200, "mint": 201, "usage": 500, "drain": 202}
+    fine = {
+        "openapi": 200,
+        "config": 200,
+        "keys": 200,
+        "mint": 201,
+        "purge": 200,
+        "usage": 500,
+        "drain": 202,
+    }
     async with keeper(house(tmp_path)) as one:
         for route in ROUTES:
             asked = {"method": route.method, "body": wanted.get(route.name)}
@@ -208,3 +216,20 @@ async def test_without_a_file_no_key_is_made() -> None:
         assert status == 400
         assert "keys_file.path" in text
         assert (await ask(one, "/admin/usage", token=TOKEN))[0] == 400
+
+
+@looped
+async def test_answers_are_forgotten_by_tenant_and_model_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    asked = house(tmp_path)
+    async with keeper(asked) as one:
+        for query, pattern in (
+            ("", b"cache/*/*/*"),
+            ("?tenant=a/b", b"cache/tenant%20a%2Fb/*/*"),
+            ("?model=m&tenant=*", b"cache/tenant%20%2A/m/*"),
+        ):
+            status, told = await ask(one, f"/admin/cache{query}", "DELETE", token=TOKEN)
+            assert (status, json.loads(told)) == (200, {"purged": 3})
+            assert asked.purged[-1] == pattern
+        assert (await ask(one, "/admin/cache?entry=x", "DELETE", token=TOKEN))[0] == 400
