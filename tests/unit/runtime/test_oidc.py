@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.config.schema import Oidc
 from gateway.runtime.oidc import MAX_KNOWN, Verifier
-from tests.unit.runtime.tokens import AUDIENCE, EC, ED, ISSUER, RSA, STRANGER, jwks, token
+from tests.unit.runtime.tokens import AN_HOUR, AUDIENCE, EC, ED, ISSUER, RSA, STRANGER, jwks, token
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def tenant(verifier: Verifier, text: str, now: float | None = None) -> str | Non
 
 
 def unsigned(head: dict[str, object]) -> str:
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 60, "tenant": "search"}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + AN_HOUR, "tenant": "search"}
     parts = (base64.urlsafe_b64encode(json.dumps(x).encode()).rstrip(b"=") for x in (head, claims))
     return b".".join([*parts, b""]).decode()
 
