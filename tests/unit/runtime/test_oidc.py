@@ -64,7 +64,7 @@ PUBLIC = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicK
     [
         token(exp=time.time() - 60),
         token(exp=None),
-        token(nbf=time.time() + 600),
+        token(nbf=time.time() + AN_HOUR / 2),
         token(iss="https://evil.example"),
         token(iss=None),
         token(aud="another"),
