@@ -74,6 +74,11 @@ def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
     )
 
 
+def age(made_at: float) -> bytes:
+    """How long ago a remembered answer was made (RFC 9111 5.1). made_at: unix seconds."""
+    return b"age: %d\r\n" % max(0, int(time.time() - made_at))
+
+
 def dropped(fields: Iterable[str]) -> bytes:
     """The fields that could not be carried, by name."""
     names = ", ".join(fields).encode("ascii", "backslashreplace")[:MAX_DROPPED]

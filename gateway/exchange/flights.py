@@ -133,7 +133,8 @@ class Flight:
         """The last one to leave ends the flight; its attempts are then that one's."""
         self.seats.remove(seat)
         if not self.seats and not self.over and self._task is not None:
-            self._task.cancel()
+            # Once it has begun: a task that is cancelled before never gets to its finally.
+            asyncio.get_running_loop().call_soon(self._task.cancel)
         if seat is self._payer and not self.over:
             self._pay(seat)
             if self.seats:

@@ -25,33 +25,50 @@ from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
 from gateway.exchange.course import Course
 from gateway.exchange.flights import Flight, Flights, Seat
+from gateway.exchange.recall import Gain, Recalled, Recalls
 from gateway.exchange.taps import Outlet
 from gateway.exchange.understood import Understood
+from gateway.exchange.verifying import Verifying
 from gateway.policy import caching, pricing
 from gateway.runtime.languages import READ
 from gateway.runtime.snapshot import Route, Target, named_header
 from gateway.runtime.state import Runtime
 from gateway.stores.base import StoreError
+from gateway.telemetry.metrics import Number
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire import json
 
 HOLD_S: Final = 6.0  # how long another process may believe that an answer is being got
 MAX_WAIT_S: Final = 20.0  # for an answer that another process is getting
 POLL_S: Final = 0.05
-MAX_VERIFYING: Final = 4  # hits being asked again at once
-VERIFIER: Final = "gateway"  # the tenant and key that pay for that
 
 
 class Sought:
     """One request that may be answered from memory."""
 
-    __slots__ = ("_caller", "_scope", "ask", "asked")
+    __slots__ = ("_scope", "ask", "asked", "caller")
 
     def __init__(self, ask: Ask, caller: Caller, asked: Document) -> None:
         self.ask = ask
         self.asked = asked
         self._scope = ask.route.caching.shared or f"tenant {caller.key.tenant}"
-        self._caller = caller
+        self.caller = caller
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the same body may be told the same again without another look: nothing is to be
+        counted, paced, verified, copied or drawn.
+        """
+        route, caller = self.ask.route, self.caller
+        rule = route.caching
+        return (
+            not rule.verify
+            and rule.replay_tokens_per_s is None
+            and route.shadow is None
+            and b"cache-control" not in caller.head.headers
+            and caller.snapshot.rulebook.of(caller.key, route.model) is None
+            and len({target.model for target in route.offering[self.ask.operation]}) == 1
+        )
 
     def digest(self, target: Target) -> bytes:
         """Of all that can change what target answers."""
@@ -77,15 +94,15 @@ class Memory:
 
     def __init__(self, runtime: Runtime, draw: Callable[[], float]) -> None:
         self._runtime = runtime
-        self._sink = runtime.sink
         self._metrics = runtime.sink.metrics
-        self._draw = draw
         self._flights = Flights()
-        self._verifying: set[Flight] = set()
+        self._verifying = Verifying(runtime.sink, draw)
+        self.recalls = Recalls(runtime)
 
     async def answers(
         self,
         ask: Ask,
+        body: bytes,
         caller: Caller,
         course: Course,
         outlet: Outlet,
@@ -102,11 +119,17 @@ class Memory:
             return False
         digest = sought.digest(_likely(course, ask.route, ask.operation))
         if wish.look:
-            entry = await self._kept(sought.place(digest), digest)
+            place = sought.place(digest)
+            entry = await self._kept(place, digest)
             if entry is not None and _young(entry, wish):
                 self._note(record, "hit")
-                await self._replay(sought, entry, outlet, record)
-                self._verify(sought, digest, course, entry, record)
+                used = usage.of(entry.answer.get("usage"))
+                gains = self._saving(record, used, _target(ask, entry))
+                spoken = await self._replay(sought, entry, outlet, record)
+                if sought.repeats:
+                    hit = Gain(self._requests(record), 1)
+                    self._learn(sought, body, place, entry, spoken, (hit, *gains))
+                self._verifying.perhaps(ask, course, entry.answer, record)
                 return True
         flight = self._flights.find(digest) if wish.look else None
         self._note(record, "miss" if flight is None else "shared")
@@ -115,7 +138,8 @@ class Memory:
         seat = Seat(flight, ask, sought.asked, outlet, record)
         await seat.ride(max(0.0, deadline_at - time.monotonic()))
         if record.cache == "shared":
-            self._save(record, flight.record.usage, course.first(time.monotonic()).target)
+            target = course.first(time.monotonic()).target
+            self._saving(record, flight.record.usage, target)
         return True
 
     def _sought(self, ask: Ask, caller: Caller) -> tuple[Sought | None, str]:
@@ -137,7 +161,10 @@ class Memory:
 
     def _note(self, record: Record, result: str) -> None:
         record.cache = result
-        self._metrics.number("gateway_cache_requests_total", record.model, result).value += 1
+        self._requests(record).value += 1
+
+    def _requests(self, record: Record) -> Number:
+        return self._metrics.number("gateway_cache_requests_total", record.model, record.cache)
 
     # ---- a hit
 
@@ -161,20 +188,20 @@ class Memory:
 
     async def _replay(
         self, sought: Sought, entry: caching.Entry, outlet: Outlet, record: Record
-    ) -> None:
+    ) -> bytes:
+        """What the client was told, in its own language."""
         ask, rule = sought.ask, sought.ask.route.caching
         found = entry.answer
-        self._save(record, usage.of(found.get("usage")), _target(ask, entry))
         if rule.usage == "zero" and "usage" in found:
             found = {**found, "usage": usage.written(Usage()), "original_usage": found["usage"]}
-        age_s = max(0, int(time.time() - entry.made_at))
-        head = answer.own(record, named_header(entry.target)) + b"age: %d\r\n" % age_s
+        head = answer.own(record, named_header(entry.target)) + answer.age(entry.made_at)
         record.status, record.outcome = 200, Outcome.COMPLETE
         if not ask.stream:
             if ask.operation is not Operation.EMBEDDINGS:
                 found = ask.client.write_response(found, sought.asked)
-            outlet.whole(200, answer.JSON + head, json.write(found))
-            return
+            spoken = json.write(found)
+            outlet.whole(200, answer.JSON + head, spoken)
+            return spoken
         writer = ask.client.writer(sought.asked)
         outlet.voice = ask.client
         outlet.begin(200, answer.EVENTS + head)
@@ -184,20 +211,44 @@ class Memory:
                 outlet.push(writer.write([delta]))
                 await outlet.drained()
                 await asyncio.sleep(tokens(delta) / rule.replay_tokens_per_s)
-            outlet.end(writer.close())
+            spoken = writer.close()
         else:
-            outlet.end(writer.write(list(unfold(found))) + writer.close())
+            spoken = writer.write(list(unfold(found))) + writer.close()
+        outlet.end(spoken)
+        return spoken
 
-    def _save(self, record: Record, used: Usage | None, target: Target) -> None:
-        """What the answer would have cost."""
+    def _learn(
+        self,
+        sought: Sought,
+        body: bytes,
+        place: bytes,
+        entry: caching.Entry,
+        spoken: bytes,
+        gains: tuple[Gain, ...],
+    ) -> None:
+        """The same body will be told the same, for as long as the value is kept."""
+        value, ask = self._runtime.near.peek(place), sought.ask
+        if value is not None:
+            named, made_at = named_header(entry.target), entry.made_at
+            model, stream = ask.route.model, ask.stream
+            found = Recalled(place, value, model, named, made_at, spoken, stream, gains)
+            self.recalls.keep(sought.caller, ask.operation, body, found)
+
+    def _saving(self, record: Record, used: Usage | None, target: Target) -> tuple[Gain, ...]:
+        """What the answer would have cost, which has been counted."""
         if used is None:
-            return
-        saved = self._metrics.number
-        saved("gateway_cache_saved_tokens_total", record.model, "input").value += used.input
-        saved("gateway_cache_saved_tokens_total", record.model, "output").value += used.output
+            return ()
+        model, number = record.model, self._metrics.number
+        gains = [
+            Gain(number("gateway_cache_saved_tokens_total", model, "input"), used.input),
+            Gain(number("gateway_cache_saved_tokens_total", model, "output"), used.output),
+        ]
         if target.price is not None:
             usd = pricing.cost(target.price, used)
-            saved("gateway_cache_saved_usd_total", record.model).value += usd
+            gains.append(Gain(number("gateway_cache_saved_usd_total", model), usd))
+        for gain in gains:
+            gain.number.value += gain.by
+        return tuple(gains)
 
     # ---- a miss
 
@@ -285,37 +336,6 @@ class Memory:
             )
         except StoreError as error:
             self._fault(error.kind)
-
-    # ---- is it the same again?
-
-    def _verify(
-        self, sought: Sought, digest: bytes, course: Course, entry: caching.Entry, record: Record
-    ) -> None:
-        """Asks a share of hits again, and tells how equal the answer is. Nobody waits for it."""
-        ask = sought.ask
-        if self._draw() >= ask.route.caching.verify or len(self._verifying) >= MAX_VERIFYING:
-            return
-        call = Record(record.operation, VERIFIER, VERIFIER, None, record.config)
-        call.model, call.stream = record.model, record.stream
-        flight = Flight(ask, call)
-        self._verifying.add(flight)
-        self._sink.started(call)
-
-        async def road(outlet: Flight) -> None:
-            try:
-                deadline_at = time.monotonic() + ask.route.deadline_s
-                await answer_from_first(Understood(ask, outlet, call), course, deadline_at)
-            finally:
-                self._verifying.discard(flight)
-                found = flight.answer() if call.outcome is Outcome.COMPLETE else None
-                result = "failed" if found is None else caching.compared(entry.answer, found)
-                self._metrics.number(
-                    "gateway_cache_verifications_total", record.model, result
-                ).value += 1
-                call.ended_at = time.monotonic()
-                self._sink.finished(call)
-
-        flight.depart(road)
 
 
 def _young(entry: caching.Entry, wish: caching.Wish) -> bool:

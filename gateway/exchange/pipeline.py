@@ -41,6 +41,7 @@ class Gateway:
         self._draw = draw
         self._shadows = Shadows(runtime.sink.metrics, draw)
         self._memory = Memory(runtime, draw)
+        self.recalled = self._memory.recalls.answered  # what needs no exchange
 
     async def exchange(
         self, caller: Caller, operation: Operation, body: bytes, outlet: Outlet
@@ -70,7 +71,7 @@ class Gateway:
             patience_s = caller.patience_s(stream=ask.stream)
             deadline_at = record.started_at + min(route.deadline_s, patience_s)
             if route.caching.enabled and await self._memory.answers(
-                ask, caller, course, outlet, record, deadline_at
+                ask, body, caller, course, outlet, record, deadline_at
             ):
                 return
             errand = Understood(ask, outlet, record)

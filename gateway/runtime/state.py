@@ -4,6 +4,7 @@ import math
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -37,6 +38,8 @@ def with_minted(config: schema.Config, minted: tuple[schema.Key, ...]) -> schema
     )
 
 
+RECALLED: Final = 8  # of the bytes for what is remembered, one in so many
+
 DialSimulated = Callable[[schema.Simulated], Dial]
 
 
@@ -56,6 +59,7 @@ class Runtime:
         self._estimates: dict[str, Estimate] = {}
         self.near = MemoryStore()
         self.values: Values = self.near  # what is remembered of answers
+        self.recalled_bytes = 0  # for answers in the words in which they were given
         self.shares = False  # other processes remember in the same place
         self.followers: list[Callable[[schema.Config], None]] = []  # called with each new config
         self._dial_simulated = dial_simulated
@@ -95,7 +99,8 @@ class Runtime:
         self.verifier = verifier
         lasting.settle(config)
         self._lasting, self._snapshot, self._config = lasting, snapshot, config
-        self.near.max_bytes = config.cache.max_bytes
+        self.recalled_bytes = config.cache.max_bytes // RECALLED
+        self.near.max_bytes = config.cache.max_bytes - self.recalled_bytes
         shed = config.server.shed
         self.strain.max_lag_s = shed.loop_lag_s
         self.strain.max_memory_bytes = shed.memory_bytes or most_memory()

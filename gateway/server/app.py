@@ -121,14 +121,15 @@ class _Exchange:
             and not self._row.relayed
         )
 
-    def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None]:
+    def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None] | None:
+        gateway, caller, operation = self._gateway, self._caller, self._operation
         if isinstance(body, bytes) and not self._row.relayed:
             if self._row.named is not None:
                 body = named(body, self._row.named)
-            return self._gateway.exchange(self._caller, self._operation, body, outlet)
-        return self._gateway.relay(
-            self._caller, self._operation, self._head, self._row.prefix, body, outlet
-        )
+            if gateway.recalled(caller, operation, body, outlet):
+                return None
+            return gateway.exchange(caller, operation, body, outlet)
+        return gateway.relay(caller, operation, self._head, self._row.prefix, body, outlet)
 
 
 class _Small:

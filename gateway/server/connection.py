@@ -196,7 +196,9 @@ class Connection(asyncio.Protocol):
             self._go_ahead(turn)
             self._watch_body()
         body = turn.body or bytes(turn.held)
-        self._task = asyncio.get_running_loop().create_task(turn.admitted.answer(body, outlet))
+        work = turn.admitted.answer(body, outlet)
+        if work is not None:
+            self._task = asyncio.get_running_loop().create_task(work)
         if self._half_closed:
             self._probe()
 

@@ -37,8 +37,9 @@ class Admitted(Protocol):
         next body under it.
         """
 
-    def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None]:
+    def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None] | None:
         """Finishes outlet in every case but cancellation: then the client has left. Never raises.
+        None: it is finished already.
 
         body is bytes if buffered, else a Body.
         """

@@ -12,7 +12,7 @@ from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.logs import Log, shown
 from gateway.telemetry.metrics import Histogram, Metrics, Number
 from gateway.telemetry.record import OTHER, Attempt, Outcome, Record
-from gateway.telemetry.usual import Series, Usual
+from gateway.telemetry.usual import Series, Unasked, Usual
 
 
 class _Line(msgspec.Struct, omit_defaults=True, gc=False):
@@ -115,6 +115,7 @@ class Sink:
         self._attempts: dict[tuple[str, str, str, str], _Attempts] = {}
         self._usage: dict[str, _Usage] = {}
         self._usual: dict[tuple[object, ...], Usual] = {}
+        self._unasked: dict[tuple[object, ...], Unasked] = {}
         self._overhead: Histogram = metrics.histogram("gateway_overhead_seconds", "total")
         self.ledger: Ledger | None = None
         self._open = metrics.number("gateway_open_exchanges")
@@ -140,31 +141,22 @@ class Sink:
 
     def told(self, record: Record) -> None:
         """A record that was never started: refused before there was an exchange."""
-        if (
-            record.outcome is Outcome.COMPLETE
-            and record.usage is not None
-            and len(record.attempts) == 1
-            and self.log.json
-        ):
+        tries = len(record.attempts)
+        if record.outcome is not Outcome.COMPLETE or not self.log.json or tries > 1:
+            self._tell_any(record)
+        elif not tries:
+            self._tell_unasked(record)
+        elif record.usage is not None:
             self._tell_usual(record, record.attempts[0])
         else:
             self._tell_any(record)
 
     def _tell_any(self, record: Record) -> None:
         operation = "other" if record.operation is None else record.operation.value
-        key = (operation, record.model)
-        series = self._requests.get(key)
-        if series is None:
-            series = self._requests[key] = _Requests(self.metrics, operation, record.model)
-        status_class = _status_class(record)
-        number = series.classes.get(status_class)
-        if number is None:
-            number = series.classes[status_class] = self.metrics.number(
-                "gateway_requests_total", operation, record.model, status_class
-            )
-        number.value += 1
+        requests, duration = self._requests_of(record, operation)
+        requests.value += 1
         duration_s = record.ended_at - record.started_at
-        series.duration.observe(duration_s)
+        duration.observe(duration_s)
         charged = tuple(charges(record))
         if record.attempts:
             self._overhead.observe(duration_s - record.waited_s)
@@ -178,6 +170,41 @@ class Sink:
             self.metrics.number("gateway_errors_total", record.code.value, origin).value += 1
         if self.log.wants("info"):
             self._log(record, operation, duration_s, charged)
+
+    def _requests_of(self, record: Record, operation: str) -> tuple[Number, Histogram]:
+        key = (operation, record.model)
+        series = self._requests.get(key)
+        if series is None:
+            series = self._requests[key] = _Requests(self.metrics, operation, record.model)
+        status_class = _status_class(record)
+        number = series.classes.get(status_class)
+        if number is None:
+            number = series.classes[status_class] = self.metrics.number(
+                "gateway_requests_total", operation, record.model, status_class
+            )
+        return number, series.duration
+
+    def _tell_unasked(self, record: Record) -> None:
+        key = (
+            record.operation,
+            record.model,
+            record.status,
+            record.stream,
+            record.cache,
+            record.tenant,
+            record.key,
+            record.config,
+        )
+        unasked = self._unasked.get(key)
+        if unasked is None:
+            if len(self._unasked) >= MAX_USUAL:
+                self._unasked.clear()
+            operation = "other" if record.operation is None else record.operation.value
+            unasked = Unasked(*self._requests_of(record, operation), record)
+            self._unasked[key] = unasked
+        unasked.count(record)
+        if self.log.wants("info"):
+            self.log.line(unasked.line(self.log.now(), record))
 
     def _tell_usual(self, record: Record, attempt: Attempt) -> None:
         key = (

@@ -1,5 +1,6 @@
-"""An exchange as most are: answered in full by the first target. One lookup finds all the series it
-feeds and the parts of its log line that never change; the rest is a few additions and one format.
+"""An exchange as most are: answered in full by the first target, or by nobody outside. One lookup
+finds all the series it feeds and the parts of its log line that never change; the rest is a few
+additions and one format.
 """
 
 from typing import Final
@@ -14,6 +15,10 @@ _encode: Final = msgspec.json.Encoder().encode
 _LINE: Final = (
     b'{"ts":"%b","level":"info","event":"exchange","id":"%b",%b,"duration_s":%d.%06d,%b'
     b',"first_content_s":%d.%06d,"overhead_s":%d.%06d,"input_tokens":%d,"output_tokens":%d%b'
+    b',"sent_bytes":%d,%b}'
+)
+_SHORT: Final = (
+    b'{"ts":"%b","level":"info","event":"exchange","id":"%b",%b,"duration_s":%d.%06d,%b'
     b',"sent_bytes":%d,%b}'
 )
 MICRO: Final = 1_000_000
@@ -46,17 +51,8 @@ class Usual:
     def __init__(self, series: Series, record: Record, target: str) -> None:
         self._series = series
         attempt = record.attempts[0]
-        self._asked = _members(
-            operation="" if record.operation is None else record.operation.value,
-            model=record.model,
-            status=record.status,
-            outcome=record.outcome.value,
-        )
-        given: dict[str, object] = {"tenant": record.tenant, "key": record.key}
-        if record.stream:
-            given["stream"] = True
-        if record.cache:
-            given["cache"] = record.cache
+        self._asked = _asked(record)
+        given = _given(record)
         self._given = _members(**given, backend=attempt.backend, target=target, attempts=1)
         self._config = _members(config=record.config)
 
@@ -92,16 +88,13 @@ class Usual:
         duration_s = record.ended_at - record.started_at
         took, first = int(duration_s * MICRO), int(first_s * MICRO)
         spent = max(0, int((duration_s - record.waited_s) * MICRO))
-        given = self._given
-        if record.client_id is not None:  # checked where it came in: no character needs escaping
-            given = b'"client_id":"%b",%b' % (record.client_id.encode(), given)
         return _LINE % (
             stamp.encode(),
             record.id.encode(),
             self._asked,
             took // MICRO,
             took % MICRO,
-            given,
+            _labelled(record, self._given),
             first // MICRO,
             first % MICRO,
             spent // MICRO,
@@ -112,6 +105,61 @@ class Usual:
             record.sent_bytes,
             self._config,
         )
+
+
+class Unasked:
+    """The same of what no backend was asked for: an answer from memory, mostly."""
+
+    __slots__ = ("_asked", "_config", "_duration", "_given", "_requests")
+
+    def __init__(self, requests: Number, duration: Histogram, record: Record) -> None:
+        self._requests = requests
+        self._duration = duration
+        self._asked = _asked(record)
+        self._given = _members(**_given(record))
+        self._config = _members(config=record.config)
+
+    def count(self, record: Record) -> None:
+        self._requests.value += 1
+        self._duration.observe(record.ended_at - record.started_at)
+
+    def line(self, stamp: str, record: Record) -> bytes:
+        took = int((record.ended_at - record.started_at) * MICRO)
+        return _SHORT % (
+            stamp.encode(),
+            record.id.encode(),
+            self._asked,
+            took // MICRO,
+            took % MICRO,
+            _labelled(record, self._given),
+            record.sent_bytes,
+            self._config,
+        )
+
+
+def _asked(record: Record) -> bytes:
+    return _members(
+        operation="other" if record.operation is None else record.operation.value,
+        model=record.model,
+        status=record.status,
+        outcome=record.outcome.value,
+    )
+
+
+def _given(record: Record) -> dict[str, object]:
+    given: dict[str, object] = {"tenant": record.tenant, "key": record.key}
+    if record.stream:
+        given["stream"] = True
+    if record.cache:
+        given["cache"] = record.cache
+    return given
+
+
+def _labelled(record: Record, given: bytes) -> bytes:
+    """With the client's label, which was checked where it came in: nothing needs escaping."""
+    if record.client_id is None:
+        return given
+    return b'"client_id":"%b",%b' % (record.client_id.encode(), given)
 
 
 def _parts(usage: Usage | None, usd: float | None) -> bytes:

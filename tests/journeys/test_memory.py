@@ -25,6 +25,7 @@ backends:
   bad: {{provider: simulated, fail_ratio: 1.0, fail_status: 500}}
 models:
   m: sim/lorem
+  few: {{targets: [{{use: sim/lorem}}], limits: {{requests_per_minute: 3}}}}
   quick: {{targets: [{{use: sim/lorem}}], cache: {{enabled: true, usage: zero}}}}
   seeded: {{targets: [{{use: sim/lorem}}], cache: {{enabled: true, seed: true, verify: 1.0}}}}
   slow: slow/lorem
@@ -104,6 +105,35 @@ def test_whole_and_streamed_share_one_entry(gateway: Gateway) -> None:
         assert text(again) == text(first)
     assert attempts(gateway) == before
     assert first.json()["usage"] == ask(gateway, messages=question).json()["usage"]
+
+
+def test_hits_sent_ahead_are_answered_in_their_order(gateway: Gateway) -> None:
+    requests = []
+    for number in range(40):
+        stream = number % 2 == 1
+        question = [{"role": "user", "content": f"ahead {number % 4}"}]
+        body = json.dumps({**ASKED, "messages": question, "stream": stream}).encode()
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n"
+            f"authorization: Bearer {KEYS[0]}\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        requests.append(head.encode() + body)
+    for _ in range(3):  # so that each is remembered, and then told again without another look
+        with gateway.connect() as client:
+            client.sendall(b"".join(requests))
+            came = b""
+            while came.count(b"HTTP/1.1 200 OK") < 40 or not came.endswith(b"0\r\n\r\n"):
+                came += client.recv(1 << 16)
+    answers = came.split(b"HTTP/1.1 200 OK")[1:]
+    assert all(b"x-gateway-cache: hit" in answer for answer in answers)
+    streamed = [b"text/event-stream" in answer for answer in answers]
+    assert streamed == [number % 2 == 1 for number in range(40)]
+    assert len({a.partition(b"x-request-id")[2][:40] for a in answers}) == 40
+
+
+def test_a_hit_counts_against_the_limit_of_requests(gateway: Gateway) -> None:
+    told = [ask(gateway, model="few") for _ in range(5)]
+    assert [answer.status_code for answer in told] == [200, 200, 200, 429, 429]
 
 
 def test_the_real_client_reads_a_replayed_stream(gateway: Gateway) -> None:

@@ -141,3 +141,22 @@ async def test_a_client_that_does_not_read_is_not_written_to() -> None:
         seat.resume()
         await riding
         assert client.body == b"".join(EVENTS)
+
+
+@looped
+async def test_a_flight_that_all_leave_before_it_began_is_ended_all_the_same() -> None:
+    async with serving(GOOD) as on:
+        flight = flown(on, stream=True)
+        cleared = asyncio.Event()
+
+        async def road(_: Flight) -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                cleared.set()
+
+        flight.depart(road)
+        _, seat = seated(on, flight, stream=True)
+        flight.board(seat)
+        flight.leave(seat)
+        await asyncio.wait_for(cleared.wait(), 5)

@@ -69,14 +69,20 @@ def told(made: Record, *, usual: bool) -> tuple[dict[str, object], bytes]:
 DEFAULTS = {"overhead_s": 0.0, "input_tokens": 0, "output_tokens": 0, "sent_bytes": 0}
 
 
-@given(RECORDS)
-def test_both_ways_tell_the_same(facts: dict[str, object]) -> None:
+@given(RECORDS, st.booleans())
+def test_both_ways_tell_the_same(facts: dict[str, object], remembered: bool) -> None:
     made = record(facts)
+    if remembered:
+        made.attempts, made.cache, made.waited_s = [], "hit", 0.0
     short, numbers = told(made, usual=True)
     long, same_numbers = told(made, usual=False)
-    for name, default in DEFAULTS.items():
-        long.setdefault(name, default)
-    for name in ("duration_s", "first_content_s", "overhead_s"):
+    timed = ["duration_s"]
+    if remembered:
+        long.setdefault("sent_bytes", 0)
+    else:
+        timed += ["first_content_s", "overhead_s"]
+        long = {**DEFAULTS, **long}
+    for name in timed:
         assert short.pop(name) == pytest.approx(long.pop(name), abs=2e-6)
     assert short == long
     own = [line for line in numbers.splitlines() if not line.startswith(b"process_")]

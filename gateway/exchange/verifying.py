@@ -1,0 +1,54 @@
+"""Hits asked again, a share of them: whether a backend's answer is the same again. Nobody waits."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from gateway.chat.document import Document
+from gateway.exchange.ask import Ask
+from gateway.exchange.attempts import answer_from_first
+from gateway.exchange.course import Course
+from gateway.exchange.flights import Flight
+from gateway.exchange.understood import Understood
+from gateway.policy import caching
+from gateway.telemetry.record import Outcome, Record
+from gateway.telemetry.sink import Sink
+
+MAX_VERIFYING: Final = 4  # hits being asked again at once
+VERIFIER: Final = "gateway"  # the tenant and key that pay for that
+
+
+class Verifying:
+    """All that is being asked again in this process."""
+
+    def __init__(self, sink: Sink, draw: Callable[[], float]) -> None:
+        self._sink = sink
+        self._draw = draw
+        self._flights: set[Flight] = set()
+
+    def perhaps(self, ask: Ask, course: Course, remembered: Document, record: Record) -> None:
+        """If the dice say so. record: of the hit."""
+        if self._draw() >= ask.route.caching.verify or len(self._flights) >= MAX_VERIFYING:
+            return
+        call = Record(record.operation, VERIFIER, VERIFIER, None, record.config)
+        call.model, call.stream = record.model, record.stream
+        flight = Flight(ask, call)
+        self._flights.add(flight)
+        self._sink.started(call)
+
+        async def road(outlet: Flight) -> None:
+            try:
+                deadline_at = time.monotonic() + ask.route.deadline_s
+                await answer_from_first(Understood(ask, outlet, call), course, deadline_at)
+            finally:
+                self._flights.discard(flight)
+                found = flight.answer() if call.outcome is Outcome.COMPLETE else None
+                self._tell(call, "failed" if found is None else caching.compared(remembered, found))
+
+        flight.depart(road)
+
+    def _tell(self, call: Record, result: str) -> None:
+        metrics = self._sink.metrics
+        metrics.number("gateway_cache_verifications_total", call.model, result).value += 1
+        call.ended_at = time.monotonic()
+        self._sink.finished(call)

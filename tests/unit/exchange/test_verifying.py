@@ -1,0 +1,60 @@
+"""Which hits are asked again, and what is told of it."""
+
+import time
+
+import pytest
+
+from gateway.chat.operation import Operation
+from gateway.exchange.course import Course
+from gateway.exchange.verifying import MAX_VERIFYING, VERIFIER, Verifying
+from gateway.telemetry.record import Record
+from tests.unit.exchange.serving import Serving, serving, until
+from tests.vendors.looped import looped
+from tests.vendors.openai_wire import chat_body
+from tests.vendors.scripted import Script, Send, Stall, response
+
+CONFIG = """
+backends:
+  bad: {{provider: openai_compatible, base_url: "{bad}/v1"}}
+  good: {{provider: openai_compatible, base_url: "{good}/v1"}}
+models: {{m: {{targets: [{{use: bad/x}}], cache: {{enabled: true, verify: 0.5}}}}}}
+"""
+ANSWER = response(200, chat_body())
+
+
+def perhaps(on: Serving, verifying: Verifying, times: int = 1) -> None:
+    for _ in range(times):
+        ask = on.ask(temperature=0)
+        course = Course(ask.route, Operation.CHAT, "m", on.caller(), lambda: 0.0)
+        record = Record(Operation.CHAT)
+        record.model, record.started_at = "m", time.monotonic()
+        verifying.perhaps(ask, course, {"choices": []}, record)
+
+
+@pytest.mark.parametrize(
+    ("script", "result"), [([Send(ANSWER)], "different"), ([Send(response(500))], "failed")]
+)
+@looped
+async def test_how_equal_it_was_is_told_and_the_gateway_pays(script: Script, result: str) -> None:
+    async with serving(script, config=CONFIG) as on:
+        perhaps(on, Verifying(on.house.runtime.sink, lambda: 0.49))
+        number = on.house.number
+        await until(lambda: number("gateway_cache_verifications_total", "m", result))
+        assert on.house.runtime.sink.open_exchanges == 0
+        (line,) = on.house.written.lines("exchange")
+        assert (line["tenant"], line["key"]) == (VERIFIER, VERIFIER)
+
+
+@looped
+async def test_the_dice_decide_and_few_are_under_way_at_once() -> None:
+    async with serving([Stall()], config=CONFIG) as on:
+        perhaps(on, Verifying(on.house.runtime.sink, lambda: 0.5))
+        assert on.house.runtime.sink.open_exchanges == 0
+        verifying = Verifying(on.house.runtime.sink, lambda: 0.0)
+        perhaps(on, verifying, times=MAX_VERIFYING + 3)
+        assert on.house.runtime.sink.open_exchanges == MAX_VERIFYING
+        await until(lambda: len(on.bad.journal) == MAX_VERIFYING)
+        for flight in list(verifying._flights):
+            assert flight._task is not None
+            flight._task.cancel()
+        await until(lambda: on.house.runtime.sink.open_exchanges == 0)
