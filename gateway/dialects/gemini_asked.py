@@ -144,7 +144,7 @@ _THEIRS: Final = frozenset(
 
 
 def read(document: Document, losses: Losses) -> Document:
-    asked = _camel(document)
+    asked = camel(document)
     try:
         request = msgspec.convert(asked, _Request)
     except msgspec.ValidationError as error:
@@ -168,7 +168,7 @@ def read(document: Document, losses: Losses) -> Document:
     return chat
 
 
-def _camel(document: Document) -> Document:
+def camel(document: Document) -> Document:
     """With its own names in camelCase, and without what is null."""
     written: Document = {}
     for key, value in document.items():
@@ -181,7 +181,7 @@ def _camel(document: Document) -> Document:
 
 def _deeper(value: object) -> object:
     if isinstance(value, dict):
-        return _camel(value)
+        return camel(value)
     return [_deeper(one) for one in value] if isinstance(value, list) else value
 
 

@@ -35,6 +35,9 @@ class Translation(Protocol):
 
     def stream(self, asked: Document) -> "Translated": ...
 
+    def told_by(self, client: ClientDialect) -> "Translation":
+        """The same for a client of another language."""
+
     def read_error(self, body: bytes) -> Said: ...
 
 
@@ -55,6 +58,9 @@ class Chats:
     def stream(self, asked: Document) -> "Translated":
         return Translated(self._upstream.reader(), self._client.writer(asked))
 
+    def told_by(self, client: ClientDialect) -> "Chats":
+        return Chats(client, self._upstream)
+
 
 class Embeddings:
     """From OpenAI's embeddings, which are the lingua franca of their kind, to another's."""
@@ -72,6 +78,9 @@ class Embeddings:
 
     def stream(self, asked: Document) -> "Translated":
         raise NotImplementedError("embeddings come whole")
+
+    def told_by(self, client: ClientDialect) -> "Embeddings":
+        return self
 
 
 class Translated:

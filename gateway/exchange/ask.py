@@ -121,6 +121,11 @@ def _traces(passed: bytes) -> bytes:
     return b"".join(line for line in passed.splitlines(keepends=True) if line.startswith(b"trace"))
 
 
+def previews(passed: bytes) -> bytes:
+    """What of it chooses how a vendor answers: its previews."""
+    return b"".join(line for line in passed.splitlines(True) if not line.startswith(b"trace"))
+
+
 def _translated(
     ask: Ask, target: Target, translation: Translation, losses: Losses
 ) -> Mapping[str, object]:

@@ -16,11 +16,13 @@ from gateway.chat import usage
 from gateway.chat.deltas import Broken, Count, Delta
 from gateway.chat.document import Document
 from gateway.chat.fold import Folding, unfold
-from gateway.dialects.base import BadAnswer
+from gateway.chat.operation import Operation
+from gateway.dialects.base import BadAnswer, DeltaReader, DeltaWriter
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
 from gateway.exchange.ask import Ask
 from gateway.exchange.taps import Outlet, Source, Voice
+from gateway.exchange.understood import Understood
 from gateway.policy.failures import RULES
 from gateway.runtime.languages import READ
 from gateway.runtime.snapshot import named_header
@@ -48,6 +50,7 @@ class Flight:
         self.chunks: list[bytes] = []  # in the first one's language
         self.bytes_sent = 0
         self.whole_body: bytes | None = None
+        self.errand: Understood | None = None  # what its call is about; None: not asked yet
         self.found: Document | None = None  # the answer, where another process has had it
         self.over = False
         self.error: GatewayError | None = None
@@ -154,11 +157,22 @@ class Flight:
     def complete(self) -> bool:
         return self.over and self.error is None and self.record.outcome is Outcome.COMPLETE
 
+    @property
+    def spoken(self) -> Operation:
+        """In whose words the answer comes: OpenAI's chat where it is translated."""
+        if self.errand is not None and self.errand.translated and self.errand.teller is not None:
+            return Operation.CHAT
+        return self.ask.operation
+
+    @property
+    def says_usage(self) -> bool:
+        return self.spoken is self.ask.operation and self.ask.head.wants_usage
+
     def answer(self) -> Document | None:
         """The whole answer in the lingua franca; None where there is none to be kept."""
         if self.found is not None:
             return self.found
-        read = READ[self.ask.operation]
+        read = READ[self.spoken]
         try:
             if self.whole_body is not None:
                 found = json.document(self.whole_body)
@@ -189,9 +203,10 @@ class Seat:
         self.record = record
         self._at = 0  # chunks written so far
         self._paused = False
-        self._alike = _alike(flight.ask, ask)
-        self._reader = READ[flight.ask.operation].reader()
-        self._writer = ask.client.writer(asked) if ask.stream and not self._alike else None
+        self._reader: DeltaReader | None = (
+            None  # None: nothing has come yet, or it goes on as it is
+        )
+        self._writer: DeltaWriter | None = None
         self._counted = False
         self._begun = False
         if ask.stream:
@@ -238,11 +253,14 @@ class Seat:
     def _stream(self) -> None:
         flight = self._flight
         whole = flight.whole_body is not None or flight.found is not None
+        if self._writer is None and (whole or not _alike(flight, self._ask)):
+            self._writer = self._ask.client.writer(self._asked)
+            self._reader = READ[flight.spoken].reader()
         if not whole:
             while self._at < len(flight.chunks) and not self._paused:
                 data = flight.chunks[self._at]
                 self._at += 1
-                self._push(data if self._alike else self._written(self._reader.feed(data)))
+                self._push(data if self._reader is None else self._written(self._reader.feed(data)))
         if self._paused or not flight.over:
             return
         if flight.error is not None:
@@ -251,7 +269,7 @@ class Seat:
             self._push(self._unfolded())
             self._end()
         else:
-            if not self._alike:
+            if self._reader is not None:
                 self._push(self._written([*self._reader.close(), *self._count()]))
             self._end()
 
@@ -314,7 +332,7 @@ class Seat:
             self.ending.set_exception(flight.error)
             return
         body = flight.whole_body
-        if body is None or flight.ask.operation is not self._ask.operation:
+        if body is None or flight.spoken is not self._ask.operation:
             found = flight.answer()
             if found is None:
                 raise GatewayError(Code.BAD_RESPONSE, "the backend's answer was not understood")
@@ -331,13 +349,12 @@ class Seat:
         return answer.own(self.record, named)
 
 
-def _alike(first: Ask, other: Ask) -> bool:
-    """Whether the one's stream may be passed on to the other as it is."""
+def _alike(flight: Flight, ask: Ask) -> bool:
+    """Whether its stream may be passed on as it is."""
     return (
-        first.operation is other.operation
-        and first.stream
-        and other.stream
-        and first.head.wants_usage == other.head.wants_usage
+        flight.spoken is ask.operation
+        and flight.ask.stream
+        and flight.says_usage == ask.head.wants_usage
     )
 
 
@@ -347,5 +364,6 @@ class Flights(msgspec.Struct):
     by_key: dict[bytes, Flight] = {}
 
     def find(self, key: bytes) -> Flight | None:
+        """key: b"" for a call that nobody shares."""
         flight = self.by_key.get(key)
         return None if flight is None or flight.over else flight

@@ -9,7 +9,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
-from urllib.parse import quote
+
+import msgspec
 
 from gateway.chat import usage
 from gateway.chat.deltas import BYTES_A_TOKEN, Delta, Text, tokens
@@ -17,20 +18,19 @@ from gateway.chat.document import Document
 from gateway.chat.fold import unfold
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
-from gateway.dialects.base import Losses
 from gateway.errors import GatewayError
 from gateway.exchange import answer
-from gateway.exchange.ask import Ask, plain
+from gateway.exchange.ask import Ask
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
-from gateway.exchange.course import Course
+from gateway.exchange.course import Choice, Course
 from gateway.exchange.flights import Flight, Flights, Seat
 from gateway.exchange.recall import Gain, Recalled, Recalls
+from gateway.exchange.sought import Sought, remembered
 from gateway.exchange.taps import Outlet
 from gateway.exchange.understood import Understood
 from gateway.exchange.verifying import Verifying
 from gateway.policy import caching, pricing
-from gateway.runtime.languages import READ
 from gateway.runtime.snapshot import Route, Target, named_header
 from gateway.runtime.state import Runtime
 from gateway.stores.base import StoreError
@@ -41,52 +41,6 @@ from gateway.wire import json
 HOLD_S: Final = 6.0  # how long another process may believe that an answer is being got
 MAX_WAIT_S: Final = 20.0  # for an answer that another process is getting
 POLL_S: Final = 0.05
-
-
-class Sought:
-    """One request that may be answered from memory."""
-
-    __slots__ = ("_scope", "ask", "asked", "caller")
-
-    def __init__(self, ask: Ask, caller: Caller, asked: Document) -> None:
-        self.ask = ask
-        self.asked = asked
-        self._scope = ask.route.caching.shared or f"tenant {caller.key.tenant}"
-        self.caller = caller
-
-    @property
-    def repeats(self) -> bool:
-        """Whether the same body may be told the same again without another look: nothing is to be
-        counted, paced, verified, copied or drawn.
-        """
-        route, caller = self.ask.route, self.caller
-        rule = route.caching
-        return (
-            not rule.verify
-            and rule.replay_tokens_per_s is None
-            and route.shadow is None
-            and b"cache-control" not in caller.head.headers
-            and caller.snapshot.rulebook.of(caller.key, route.model) is None
-            and len({target.model for target in route.offering[self.ask.operation]}) == 1
-        )
-
-    def digest(self, target: Target) -> bytes:
-        """Of all that can change what target answers."""
-        route = self.ask.route
-        language = target.ways[self.ask.operation].language
-        policy = f"{language} {route.drops}"
-        embeds = self.ask.operation is Operation.EMBEDDINGS
-        kind = "embeddings" if embeds else "conversation"
-        return caching.key(self._scope, route.model, target.model, policy, kind, self.asked)
-
-    def place(self, digest: bytes) -> bytes:
-        """Where it is kept: what can be purged together begins alike."""
-        scope, model = quote(self._scope, safe=""), quote(self.ask.route.model, safe="")
-        return f"cache/{scope}/{model}/{digest.hex()}".encode()
-
-    @property
-    def owner(self) -> bytes:
-        return self._scope.encode()
 
 
 class Memory:
@@ -111,53 +65,44 @@ class Memory:
     ) -> bool:
         """Whether the client has its answer from here. Raises GatewayError where it shares one."""
         wish = caching.wish(caller.head.header(b"cache-control"))
-        sought, why = self._sought(ask, caller) if wish.keep else (None, "no_store")
+        sought, why = remembered(ask, caller) if wish.keep else (None, "no_store")
         if sought is None:
             record.cache_reason = why
             self._note(record, "bypass")
             self._metrics.number("gateway_cache_bypass_total", record.model, why).value += 1
             return False
-        digest = sought.digest(_likely(course, ask.route, ask.operation))
+        likely = _likely(course, ask.route, ask.operation)
+        looked = sought.on(likely.route)
+        digest = looked.digest(likely.target)
         if wish.look:
-            place = sought.place(digest)
+            place = looked.place(digest)
             entry = await self._kept(place, digest)
             if entry is not None and _young(entry, wish):
                 self._note(record, "hit")
+                record.dropped = looked.dropped
                 used = usage.of(entry.answer.get("usage"))
                 gains = self._saving(record, used, _target(ask, entry))
                 spoken = await self._replay(sought, entry, outlet, record)
-                if sought.repeats:
+                if looked.repeats:
                     hit = Gain(self._requests(record), 1)
                     self._learn(sought, body, place, entry, spoken, (hit, *gains))
-                self._verifying.perhaps(ask, course, entry.answer, record)
+                self._verifying.perhaps(sought, course, entry.answer, record)
                 return True
-        flight = self._flights.find(digest) if wish.look else None
-        self._note(record, "miss" if flight is None else "shared")
+        together = sought.together(digest) if wish.look else b""
+        flight = self._flights.find(together)
+        record.cache = "miss" if flight is None else "shared"
         if flight is None:
-            flight = self._depart(sought, digest, course, record, wish)
+            spot = Spot(looked.place(digest), digest, together)
+            flight = self._depart(sought, spot, course, record)
         seat = Seat(flight, ask, sought.asked, outlet, record)
-        await seat.ride(max(0.0, deadline_at - time.monotonic()))
+        try:
+            await seat.ride(max(0.0, deadline_at - time.monotonic()))
+        finally:  # only now it is known: the first one's leaving makes a miss of the next
+            self._note(record, record.cache)
         if record.cache == "shared":
             target = course.first(time.monotonic()).target
             self._saving(record, flight.record.usage, target)
         return True
-
-    def _sought(self, ask: Ask, caller: Caller) -> tuple[Sought | None, str]:
-        """Or why not."""
-        route, losses = ask.route, Losses(drop=True)
-        if not caller.key.caches:
-            return None, "key"
-        if ask.operation not in READ:
-            return None, "operation"
-        try:
-            asked = ask.read(losses)
-        except GatewayError:
-            return None, "unknown_field"
-        if losses.dropped:
-            return None, "unknown_field"
-        asked = {**plain(route.defaults), **asked, **plain(route.force)}
-        why = caching.reason(ask.operation, asked, route.caching)
-        return (None, why) if why else (Sought(ask, caller, asked), "")
 
     def _note(self, record: Record, result: str) -> None:
         record.cache = result
@@ -252,29 +197,29 @@ class Memory:
 
     # ---- a miss
 
-    def _depart(
-        self, sought: Sought, digest: bytes, course: Course, record: Record, wish: caching.Wish
-    ) -> Flight:
+    def _depart(self, sought: Sought, spot: "Spot", course: Course, record: Record) -> Flight:
         ask = sought.ask
         call = Record(record.operation, record.tenant, record.key, None, record.config)
         call.started_at, call.model, call.stream = record.started_at, record.model, record.stream
         flight = Flight(ask, call)
-        if wish.look:
-            self._flights.by_key[digest] = flight
-        shared = wish.look and self._runtime.shares
-        place, deadline_at = sought.place(digest), record.started_at + ask.route.deadline_s
+        if spot.together:
+            self._flights.by_key[spot.together] = flight
+        shared = spot.together and self._runtime.shares
+        deadline_at = record.started_at + ask.route.deadline_s
 
         async def road(outlet: Flight) -> None:
             holding: asyncio.Task[None] | None = None
             try:
                 if shared:
-                    outlet.found = await self._elsewhere(place, digest, call, deadline_at)
+                    outlet.found = await self._elsewhere(spot, call, deadline_at)
                 if outlet.found is not None:
                     call.outcome = Outcome.COMPLETE
                     return
                 if shared:
-                    holding = asyncio.get_running_loop().create_task(self._hold_on(place, call))
-                errand = Understood(ask, outlet, call)
+                    holding = asyncio.get_running_loop().create_task(
+                        self._hold_on(spot.place, call)
+                    )
+                errand = flight.errand = Understood(ask, outlet, call, sought.teller)
                 await answer_from_first(errand, course, deadline_at)
                 outlet.arrive()
                 if outlet.complete and errand.answered is not None:
@@ -282,23 +227,21 @@ class Memory:
             finally:
                 if holding is not None:
                     holding.cancel()
-                if self._flights.by_key.get(digest) is flight:
-                    del self._flights.by_key[digest]
+                if self._flights.by_key.get(spot.together) is flight:
+                    del self._flights.by_key[spot.together]
                 if shared:
-                    await self._release(place, call)
+                    await self._release(spot.place, call)
 
         flight.depart(road)
         return flight
 
-    async def _elsewhere(
-        self, place: bytes, digest: bytes, call: Record, deadline_at: float
-    ) -> Document | None:
+    async def _elsewhere(self, spot: "Spot", call: Record, deadline_at: float) -> Document | None:
         """The answer that another process is getting just now; None: it is our turn."""
         holder = call.id.encode()
         until = min(deadline_at, time.monotonic() + MAX_WAIT_S)
         while True:
             try:
-                if await self._runtime.values.hold(place, holder, HOLD_S):
+                if await self._runtime.values.hold(spot.place, holder, HOLD_S):
                     return None
             except StoreError as error:
                 self._fault(error.kind)
@@ -306,7 +249,7 @@ class Memory:
             if time.monotonic() >= until:
                 return None
             await asyncio.sleep(POLL_S)
-            entry = await self._kept(place, digest)
+            entry = await self._kept(spot.place, spot.digest)
             if entry is not None:
                 return entry.answer
 
@@ -321,11 +264,12 @@ class Memory:
         with contextlib.suppress(StoreError):
             await self._runtime.values.release(place, call.id.encode())
 
-    async def _keep(self, sought: Sought, target: Target, flight: Flight) -> None:
+    async def _keep(self, sought: Sought, choice: Choice, flight: Flight) -> None:
         """Under the model that made it, which a fallback's is not the one that was looked for."""
-        rule, found = sought.ask.route.caching, flight.answer()
-        if found is None or not caching.keepable(found):
+        rule, found = choice.route.caching, flight.answer()
+        if not rule.enabled or found is None or not caching.keepable(found):
             return
+        sought, target = sought.on(choice.route), choice.target
         digest = sought.digest(target)
         raw = caching.pack(digest, caching.Entry(found, time.time(), target.name))
         if len(raw) > rule.max_entry_bytes:
@@ -338,21 +282,29 @@ class Memory:
             self._fault(error.kind)
 
 
+class Spot(msgspec.Struct, frozen=True, gc=False):
+    """Where an answer would be found, and under what its call is shared."""
+
+    place: bytes
+    digest: bytes
+    together: bytes  # b"": with nobody
+
+
 def _young(entry: caching.Entry, wish: caching.Wish) -> bool:
     return wish.max_age_s is None or time.time() - entry.made_at <= wish.max_age_s
 
 
-def _likely(course: Course, route: Route, operation: Operation) -> Target:
+def _likely(course: Course, route: Route, operation: Operation) -> Choice:
     """Whose answer is looked for: the only model there is, else the one that would be asked."""
     offering = route.offering[operation]
     if len({target.model for target in offering}) == 1 and offering[0].model != "*":
-        return offering[0]
+        return Choice(offering[0], route)
     try:
-        return course.first(time.monotonic()).target
+        return course.first(time.monotonic())
     except GatewayError:
         if not offering or offering[0].model == "*":
             raise
-        return offering[0]  # nobody can be asked, but somebody may be remembered
+        return Choice(offering[0], route)  # nobody can be asked, but somebody may be remembered
 
 
 def _target(ask: Ask, entry: caching.Entry) -> Target:

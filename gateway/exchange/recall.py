@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.chat.operation import Operation
 from gateway.exchange import answer
+from gateway.exchange.ask import previews
 from gateway.exchange.caller import Caller
 from gateway.exchange.taps import Outlet
 from gateway.runtime.snapshot import Snapshot
@@ -23,6 +24,7 @@ from gateway.telemetry.record import Outcome, Record
 
 MAX_BODY: Final = 64 * 1024  # bytes; hashing more costs as much as it saves
 ENTRY_BYTES: Final = 700  # what one costs beside its answer
+_Key = tuple[str, str, Operation, bytes]  # tenant, key, operation, SHA-256 of the body
 
 
 class Gain(msgspec.Struct, frozen=True, gc=False):
@@ -53,7 +55,7 @@ class Recalls:
         self._near = runtime.near
         self._sink = runtime.sink
         self._snapshot: Snapshot | None = None
-        self._kept: OrderedDict[tuple[str, str, bytes], Recalled] = OrderedDict()
+        self._kept: OrderedDict[_Key, Recalled] = OrderedDict()
         self._bytes = 0
 
     def answered(self, caller: Caller, operation: Operation, body: bytes, outlet: Outlet) -> bool:
@@ -62,7 +64,7 @@ class Recalls:
             return False
         key = _key(caller, operation, body)
         found = self._kept.get(key)
-        if found is None or b"cache-control" in caller.head.headers:
+        if found is None or b"cache-control" in caller.head.headers or previews(caller.passed):
             return False
         if self._near.peek(found.place) is not found.value:
             self._forget(key)
@@ -105,12 +107,13 @@ class Recalls:
         while self._bytes > most:
             self._forget(next(iter(self._kept)))
 
-    def _forget(self, key: tuple[str, str, bytes]) -> None:
+    def _forget(self, key: _Key) -> None:
         self._bytes -= _size(self._kept.pop(key))
 
 
-def _key(caller: Caller, operation: Operation, body: bytes) -> tuple[str, str, bytes]:
-    return caller.key.name, operation, hashlib.sha256(body).digest()
+def _key(caller: Caller, operation: Operation, body: bytes) -> _Key:
+    who = caller.key
+    return who.tenant, who.name, operation, hashlib.sha256(body).digest()
 
 
 def _size(found: Recalled) -> int:

@@ -9,8 +9,8 @@ from typing import Final
 
 from gateway.chat.document import Document
 from gateway.chat.usage import Usage
-from gateway.dialects.base import BadAnswer, Watch
-from gateway.dialects.translation import Translated
+from gateway.dialects.base import BadAnswer, ClientDialect, Watch
+from gateway.dialects.translation import Translated, Translation
 from gateway.errors import Code
 from gateway.exchange import answer
 from gateway.exchange.ask import Ask, losses, wire_request
@@ -22,7 +22,7 @@ from gateway.exchange.race import Race
 from gateway.exchange.taps import EventTap, Outlet
 from gateway.policy.failures import Failure, verdict
 from gateway.runtime.snapshot import Target
-from gateway.runtime.ways import Plain, Way
+from gateway.runtime.ways import Across, Plain, Way
 from gateway.telemetry.record import Attempt, Outcome, Record
 from gateway.upstream.pool import WireRequest
 from gateway.upstream.reply import Reply
@@ -34,17 +34,21 @@ MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes of a whole answer
 class Understood:
     """One understood request, at whatever target it is tried."""
 
-    __slots__ = ("_ask", "_kept", "answered", "meter", "outlet", "race", "record")
+    __slots__ = ("_ask", "_kept", "answered", "meter", "outlet", "race", "record", "teller")
 
     repeatable = True
 
-    def __init__(self, ask: Ask, outlet: Outlet, record: Record) -> None:
+    def __init__(
+        self, ask: Ask, outlet: Outlet, record: Record, teller: ClientDialect | None = None
+    ) -> None:
+        """teller: whose words a translated answer is written in; None: the client's."""
         self._ask = ask
+        self.teller = teller
         self.outlet = outlet
         self.record = record
         self.race: Race | None = None
         self.meter: Meter | None = None
-        self.answered: Target | None = None  # who has content
+        self.answered: Choice | None = None  # who has content
         self._kept: Kept | None = None  # what has been said of a stream that may be continued
         if ask.stream:
             outlet.voice, outlet.beat = ask.client, ask.client.heartbeat
@@ -100,7 +104,7 @@ class Understood:
         way = target.ways[self._ask.operation]
         if isinstance(way, Plain):
             return body, way.upstream.read_answer(body)
-        answer, usage = way.translation.answer(_document(body), self._asked())
+        answer, usage = self._translation(way).answer(_document(body), self._asked())
         return json.write(answer), usage
 
     async def _stream(self, choice: Choice, reply: Reply, attempt: Attempt) -> Failure | None:
@@ -145,7 +149,17 @@ class Understood:
     def _watch(self, way: Way) -> Watch:
         if isinstance(way, Plain):
             return way.upstream.watch(self._ask.head)
-        return way.translation.stream(self._asked())
+        return self._translation(way).stream(self._asked())
+
+    def _translation(self, way: Across) -> Translation:
+        return way.translation if self.teller is None else way.translation.told_by(self.teller)
+
+    @property
+    def translated(self) -> bool:
+        """Whether the answer came in another language than the client's."""
+        if self.answered is None:
+            return False
+        return isinstance(self.answered.target.ways[self._ask.operation], Across)
 
     def _asked(self) -> Document:
         """What the client asked for, in the lingua franca."""
@@ -154,7 +168,7 @@ class Understood:
     def _succeeded(self, choice: Choice, now: float, attempt: Attempt) -> None:
         if self.race is not None:
             self.race.won(attempt)
-        self.answered = choice.target
+        self.answered = choice
         health = choice.target.health
         health.succeeded(now)
         if choice.route.learns:

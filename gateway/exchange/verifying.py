@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.chat.document import Document
-from gateway.exchange.ask import Ask
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.course import Course
 from gateway.exchange.flights import Flight
+from gateway.exchange.sought import Sought
 from gateway.exchange.understood import Understood
 from gateway.policy import caching
 from gateway.telemetry.record import Outcome, Record
@@ -26,8 +26,9 @@ class Verifying:
         self._draw = draw
         self._flights: set[Flight] = set()
 
-    def perhaps(self, ask: Ask, course: Course, remembered: Document, record: Record) -> None:
+    def perhaps(self, sought: Sought, course: Course, remembered: Document, record: Record) -> None:
         """If the dice say so. record: of the hit."""
+        ask = sought.ask
         if self._draw() >= ask.route.caching.verify or len(self._flights) >= MAX_VERIFYING:
             return
         call = Record(record.operation, VERIFIER, VERIFIER, None, record.config)
@@ -39,7 +40,8 @@ class Verifying:
         async def road(outlet: Flight) -> None:
             try:
                 deadline_at = time.monotonic() + ask.route.deadline_s
-                await answer_from_first(Understood(ask, outlet, call), course, deadline_at)
+                errand = flight.errand = Understood(ask, outlet, call, sought.teller)
+                await answer_from_first(errand, course, deadline_at)
             finally:
                 self._flights.discard(flight)
                 found = flight.answer() if call.outcome is Outcome.COMPLETE else None

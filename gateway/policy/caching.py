@@ -14,7 +14,7 @@ import msgspec
 from gateway.chat.document import Document, text_of
 from gateway.chat.operation import Operation
 
-VERSION: Final = b"1"  # of the key and of what is kept under it
+VERSION: Final = b"2"  # of the key and of what is kept under it
 
 # Fields of the lingua franca that can change an answer.
 _TELLING: Final = frozenset(
@@ -114,22 +114,28 @@ _canonical: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 def key(scope: str, route: str, target: str, policy: str, operation: str, asked: Document) -> bytes:
-    """32 bytes. scope: the tenant, or what is shared; policy: whatever else the config does to an
-    answer. Each part is told with its length, so that no two lists of parts are alike.
+    """32 bytes. scope: the tenant, or what is shared; target: the backend's model; policy: whatever
+    else changes an answer; asked: in any language. Each part is told with its length, so that no
+    two lists of parts are alike.
     """
-    document = {name: _number(value) for name, value in asked.items() if _tells(name, value)}
     digest = hashlib.sha256(VERSION)
     for part in (scope, route, target, policy, operation):
         raw = part.encode()
         digest.update(b"%d:" % len(raw))
         digest.update(raw)
-    digest.update(_canonical(document))
+    digest.update(_canonical(telling(asked)))
     return digest.digest()
 
 
-def _tells(name: str, value: object) -> bool:
-    """null says what is said by leaving a field out."""
-    return name not in _SILENT and value is not None
+def telling(asked: Document) -> Document:
+    """What of a request can change its answer. The model's name stands in the key already; null
+    says what is said by leaving a field out.
+    """
+    return {
+        name: _number(value)
+        for name, value in asked.items()
+        if value is not None and name not in _SILENT and name != "model"
+    }
 
 
 def _number(value: object) -> object:
