@@ -267,7 +267,8 @@ class Memory:
     async def _keep(self, sought: Sought, choice: Choice, flight: Flight) -> None:
         """Under the model that made it, which a fallback's is not the one that was looked for."""
         rule, found = choice.route.caching, flight.answer()
-        if not rule.enabled or found is None or not caching.keepable(found):
+        most = sought.ask.head.max_output
+        if not rule.enabled or found is None or not caching.keepable(found, most):
             return
         sought, target = sought.on(choice.route), choice.target
         digest = sought.digest(target)

@@ -175,11 +175,16 @@ def unpack(digest: bytes, raw: bytes) -> Entry | None:
         return None
 
 
-def keepable(answer: Document) -> bool:
-    """Complete, and nothing of it filtered. Embeddings have no choices to look at."""
+def keepable(answer: Document, most: int | None = None) -> bool:
+    """Complete, nothing of it filtered, and no more tokens than were asked for: a server that does
+    not know a limit by this name may by another. Embeddings have no choices to look at.
+    """
     choices = answer.get("choices")
     if choices is None:
         return "data" in answer
+    took = (answer.get("usage") or {}).get("completion_tokens")
+    if most is not None and took is not None and took > most:
+        return False
     reasons = {choice.get("finish_reason") for choice in choices}
     return bool(choices) and reasons <= {"stop", "length", "tool_calls"}
 

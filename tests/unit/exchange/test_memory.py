@@ -20,6 +20,9 @@ def test_only_what_is_complete_and_unfiltered_is_kept() -> None:
         assert not keepable({"choices": [{"finish_reason": reason}]})
     assert not keepable({"choices": []})
     assert not keepable({})
+    used = {**ANSWER, "usage": {"completion_tokens": 9}}
+    assert keepable(used, 9)
+    assert not keepable(used, 8)
 
 
 def test_answers_are_compared_without_what_is_another_each_time() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.chat.operation import Operation
@@ -105,7 +106,10 @@ async def test_whatever_has_changed_goes_the_whole_way() -> None:
         assert on.recalled(body())
         assert not on.recalled(body(seed=1))
         assert not on.recalled(body(), on.caller(virtual_key("b", "two", ("*",))))
+        assert not on.recalled(body(), on.caller(virtual_key("a", "two", ("*",))))
         assert not on.recalled(body(), on.caller(cache_control="no-cache"))
+        preview = msgspec.structs.replace(on.caller(), passed=b"openai-beta: x\r\n")
+        assert not on.recalled(body(), preview)
         on.house.runtime.swap(read(CONFIG))
         assert not on.recalled(body())
         await on.asked(body(), times=1)

@@ -31,7 +31,10 @@ models:
   claude: claude/claude-opus-4-1
   google: google/gemini-2.5-pro
   several: {targets: [{use: claude/claude-opus-4-1}, {use: openai/x}]}
-  forced: {targets: [{use: chatting/x}], force: {temperature: 0, seed: 7}, fallbacks: {any: [openai]}}
+  forced:
+    targets: [{use: chatting/x}]
+    force: {temperature: 0, seed: 7}
+    fallbacks: {any: [openai]}
   dropping: {targets: [{use: google/gemini-2.5-pro}], untranslatable: drop}
   picky: {targets: [{use: picky/x}], untranslatable: drop}
 """

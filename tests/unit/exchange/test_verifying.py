@@ -6,6 +6,7 @@ import pytest
 
 from gateway.chat.operation import Operation
 from gateway.exchange.course import Course
+from gateway.exchange.sought import Sought
 from gateway.exchange.verifying import MAX_VERIFYING, VERIFIER, Verifying
 from gateway.telemetry.record import Record
 from tests.unit.exchange.serving import Serving, serving, until
@@ -28,7 +29,7 @@ def perhaps(on: Serving, verifying: Verifying, times: int = 1) -> None:
         course = Course(ask.route, Operation.CHAT, "m", on.caller(), lambda: 0.0)
         record = Record(Operation.CHAT)
         record.model, record.started_at = "m", time.monotonic()
-        verifying.perhaps(ask, course, {"choices": []}, record)
+        verifying.perhaps(Sought(ask, on.caller(), {}), course, {"choices": []}, record)
 
 
 @pytest.mark.parametrize(
