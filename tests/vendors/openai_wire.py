@@ -32,11 +32,14 @@ def chat_body(
     finish: str = "stop",
     used: object = None,
     calls: Sequence[object] = (),
+    reasoning: str = "",
 ) -> bytes:
     """used: the usage, if not usage(). calls: tool calls, in place of the text."""
     message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None}
     if calls:
         message |= {"content": None, "tool_calls": list(calls)}
+    if reasoning:
+        message["reasoning_content"] = reasoning
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     return _object("chat.completion", model, choices=[choice], usage=used or usage())
 
