@@ -17,12 +17,14 @@ from gateway.chat.deltas import Broken, Count, Delta
 from gateway.chat.document import Document
 from gateway.chat.fold import Folding, unfold
 from gateway.chat.operation import Operation
+from gateway.chat.usage import Usage
 from gateway.dialects.base import BadAnswer, DeltaReader, DeltaWriter
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
 from gateway.exchange.ask import Ask
 from gateway.exchange.taps import Outlet, Source, Voice
 from gateway.exchange.understood import Understood
+from gateway.policy.caching import Entry
 from gateway.policy.failures import RULES
 from gateway.runtime.languages import READ
 from gateway.runtime.snapshot import named_header
@@ -51,7 +53,7 @@ class Flight:
         self.bytes_sent = 0
         self.whole_body: bytes | None = None
         self.errand: Understood | None = None  # what its call is about; None: not asked yet
-        self.found: Document | None = None  # the answer, where another process has had it
+        self.found: Entry | None = None  # the answer, where another process has had it
         self.over = False
         self.error: GatewayError | None = None
         self.seats: list[Seat] = []
@@ -114,6 +116,8 @@ class Flight:
         """Nothing more comes: every seat has its end."""
         self.over = True
         code = self.record.code
+        if self.found is not None and self._payer is not None:  # another process has paid for it
+            self._payer.record.cache = "shared"
         if self.error is None and code is not None:  # told in the stream, of which this is the end
             self.error = GatewayError(code, RULES[code].shows)
         if self._payer is not None:
@@ -168,10 +172,16 @@ class Flight:
     def says_usage(self) -> bool:
         return self.spoken is self.ask.operation and self.ask.head.wants_usage
 
+    @property
+    def used(self) -> Usage | None:
+        if self.found is not None:
+            return usage.of(self.found.answer.get("usage"))
+        return self.record.usage
+
     def answer(self) -> Document | None:
         """The whole answer in the lingua franca; None where there is none to be kept."""
         if self.found is not None:
-            return self.found
+            return self.found.answer
         read = READ[self.spoken]
         try:
             if self.whole_body is not None:
@@ -342,9 +352,11 @@ class Seat:
         self.ending.set_result(None)
 
     def _head(self) -> bytes:
-        attempts = self._flight.record.attempts
+        attempts, found = self._flight.record.attempts, self._flight.found
         named = b""
-        if attempts:
+        if found is not None:
+            named = named_header(found.target)
+        elif attempts:
             named = named_header(f"{attempts[-1].backend}/{attempts[-1].model}")
         return answer.own(self.record, named)
 

@@ -14,7 +14,6 @@ import msgspec
 
 from gateway.chat import usage
 from gateway.chat.deltas import BYTES_A_TOKEN, Delta, Text, tokens
-from gateway.chat.document import Document
 from gateway.chat.fold import unfold
 from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
@@ -38,7 +37,7 @@ from gateway.telemetry.metrics import Number
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire import json
 
-HOLD_S: Final = 6.0  # how long another process may believe that an answer is being got
+HOLD_S: Final = 2.0  # how long another process may believe that an answer is being got
 MAX_WAIT_S: Final = 20.0  # for an answer that another process is getting
 POLL_S: Final = 0.05
 
@@ -74,25 +73,20 @@ class Memory:
         likely = _likely(course, ask.route, ask.operation)
         looked = sought.on(likely.route)
         digest = looked.digest(likely.target)
-        if wish.look:
-            place = looked.place(digest)
-            entry = await self._kept(place, digest)
-            if entry is not None and _young(entry, wish):
-                self._note(record, "hit")
-                record.dropped = looked.dropped
-                used = usage.of(entry.answer.get("usage"))
-                gains = self._saving(record, used, _target(ask, entry))
-                spoken = await self._replay(sought, entry, outlet, record)
-                if looked.repeats:
-                    hit = Gain(self._requests(record), 1)
-                    self._learn(sought, body, place, entry, spoken, (hit, *gains))
-                self._verifying.perhaps(sought, course, entry.answer, record)
-                return True
+        place = looked.place(digest)
+        entry = await self._kept(place, digest) if wish.look else None
+        if entry is not None and _young(entry, wish):
+            record.dropped = looked.dropped
+            hit = await self._hit(sought, entry, outlet, record)
+            if looked.repeats:
+                self._learn(sought, body, place, entry, *hit)
+            self._verifying.perhaps(sought, course, entry.answer, record)
+            return True
         together = sought.together(digest) if wish.look else b""
         flight = self._flights.find(together)
         record.cache = "miss" if flight is None else "shared"
         if flight is None:
-            spot = Spot(looked.place(digest), digest, together)
+            spot = Spot(place, digest, together, 0.0 if entry is None else entry.made_at)
             flight = self._depart(sought, spot, course, record)
         seat = Seat(flight, ask, sought.asked, outlet, record)
         try:
@@ -100,8 +94,7 @@ class Memory:
         finally:  # only now it is known: the first one's leaving makes a miss of the next
             self._note(record, record.cache)
         if record.cache == "shared":
-            target = course.first(time.monotonic()).target
-            self._saving(record, flight.record.usage, target)
+            self._saving(record, flight.used, course.first(time.monotonic()).target)
         return True
 
     def _note(self, record: Record, result: str) -> None:
@@ -131,10 +124,19 @@ class Memory:
     def _fault(self, kind: str) -> None:
         self._metrics.number("gateway_cache_faults_total", kind).value += 1
 
+    async def _hit(
+        self, sought: Sought, entry: caching.Entry, outlet: Outlet, record: Record
+    ) -> tuple[bytes, tuple[Gain, ...]]:
+        """What the client was told, in its own language, and what has been counted for it."""
+        self._note(record, "hit")
+        used = usage.of(entry.answer.get("usage"))
+        gains = self._saving(record, used, _target(sought.ask, entry))
+        spoken = await self._replay(sought, entry, outlet, record)
+        return spoken, (Gain(self._requests(record), 1), *gains)
+
     async def _replay(
         self, sought: Sought, entry: caching.Entry, outlet: Outlet, record: Record
     ) -> bytes:
-        """What the client was told, in its own language."""
         ask, rule = sought.ask, sought.ask.route.caching
         found = entry.answer
         if rule.usage == "zero" and "usage" in found:
@@ -235,23 +237,24 @@ class Memory:
         flight.depart(road)
         return flight
 
-    async def _elsewhere(self, spot: "Spot", call: Record, deadline_at: float) -> Document | None:
+    async def _elsewhere(
+        self, spot: "Spot", call: Record, deadline_at: float
+    ) -> caching.Entry | None:
         """The answer that another process is getting just now; None: it is our turn."""
         holder = call.id.encode()
         until = min(deadline_at, time.monotonic() + MAX_WAIT_S)
         while True:
             try:
-                if await self._runtime.values.hold(spot.place, holder, HOLD_S):
-                    return None
+                ours = await self._runtime.values.hold(spot.place, holder, HOLD_S)
             except StoreError as error:
                 self._fault(error.kind)
                 return None
-            if time.monotonic() >= until:
+            entry = await self._kept(spot.place, spot.digest)  # perhaps it has come meanwhile
+            if entry is not None and entry.made_at > spot.seen_at:
+                return entry
+            if ours or time.monotonic() >= until:
                 return None
             await asyncio.sleep(POLL_S)
-            entry = await self._kept(spot.place, spot.digest)
-            if entry is not None:
-                return entry.answer
 
     async def _hold_on(self, place: bytes, call: Record) -> None:
         """Tells the other processes that this one is still at it."""
@@ -289,6 +292,7 @@ class Spot(msgspec.Struct, frozen=True, gc=False):
     place: bytes
     digest: bytes
     together: bytes  # b"": with nobody
+    seen_at: float  # when an answer was made that has been found, and was too old; 0: none was
 
 
 def _young(entry: caching.Entry, wish: caching.Wish) -> bool:

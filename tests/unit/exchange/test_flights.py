@@ -3,10 +3,13 @@
 import asyncio
 import json
 
+import pytest
+
 from gateway.chat.usage import Usage
 from gateway.errors import Code, GatewayError
 from gateway.exchange.ask import losses
 from gateway.exchange.flights import Flight, Seat
+from gateway.policy.caching import Entry
 from gateway.telemetry.record import Attempt, Outcome, Record
 from tests.unit.exchange.serving import Client, Serving, serving
 from tests.vendors.looped import looped
@@ -76,6 +79,26 @@ async def test_a_stream_may_be_read_whole_and_a_whole_answer_as_a_stream() -> No
         client, seat = seated(on, whole, stream=True)
         await seat.ride(5)
         assert client.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@looped
+async def test_what_another_process_has_found_is_told_and_is_nobody_s_miss(stream: bool) -> None:
+    async with serving(GOOD) as on:
+        flight = flown(on, stream=True)
+        flight.record.attempts.clear()
+        client, seat = seated(on, flight, stream=stream)
+        seat.record.cache = "miss"
+        riding = asyncio.ensure_future(seat.ride(5))
+        await asyncio.sleep(0)
+        flight.found = Entry(json.loads(chat_body("found")), 1.0, "a/b")
+        landed(flight)
+        await riding
+        assert b'"content":"found"' in client.body
+        assert client.body.endswith(b"data: [DONE]\n\n") is stream
+        assert client.headers["x-gateway-cache"] == "shared"
+        assert client.headers["x-gateway-model"] == "a/b"
+        assert flight.used == Usage(7, 3)
 
 
 @looped

@@ -1,6 +1,17 @@
 """That a value that is odd is no answer, and what is kept. The rest: tests/journeys."""
 
+import json
+import time
+
+from gateway.chat.operation import Operation
+from gateway.exchange.pipeline import Gateway
 from gateway.policy.caching import Entry, compared, keepable, pack, unpack
+from gateway.stores.memory import MemoryStore
+from tests.unit.exchange.serving import CONFIG as SERVED
+from tests.unit.exchange.serving import Client, Serving, serving
+from tests.vendors.looped import looped
+from tests.vendors.openai_wire import chat_body
+from tests.vendors.scripted import Send, response
 
 DIGEST, OTHER = b"d" * 32, b"e" * 32
 ANSWER = {"choices": [{"index": 0, "message": {"content": "x"}, "finish_reason": "stop"}]}
@@ -30,3 +41,58 @@ def test_answers_are_compared_without_what_is_another_each_time() -> None:
     finish = [{**ANSWER["choices"][0], "finish_reason": "length"}]
     assert compared(ANSWER, {"choices": finish}) == "text"
     assert compared(ANSWER, {"choices": [{"message": {"content": "y"}}]}) == "different"
+
+
+# ---- where several processes remember in the same place
+
+
+class Meanwhile(MemoryStore):
+    """Another process has put its answer there just before this one is told that it may begin."""
+
+    async def hold(self, key: bytes, holder: bytes, ttl_s: float) -> bool:
+        digest = bytes.fromhex(key.decode().rpartition("/")[2])
+        found = {**json.loads(chat_body("theirs")), "object": "chat.completion"}
+        await self.put(key, pack(digest, Entry(found, self.made_at, "bad/real-model")), 60)
+        return await super().hold(key, holder, ttl_s)
+
+    made_at = time.time()
+
+
+CONFIG = SERVED + "cache: {{enabled: true}}\n"
+BODY = json.dumps(
+    {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+).encode()
+
+
+async def asked(on: Serving, **headers: bytes) -> Client:
+    client, caller = Client(), on.caller()
+    caller.head.headers.update({name.replace("_", "-").encode(): v for name, v in headers.items()})
+    gateway = Gateway(on.house.runtime, lambda: 0.0)
+    await gateway.exchange(caller, Operation.CHAT, BODY, client.outlet())
+    return client
+
+
+@looped
+async def test_what_has_come_just_before_one_s_turn_is_not_asked_again() -> None:
+    async with serving([Send(response(200, chat_body("ours")))], config=CONFIG) as on:
+        on.house.runtime.shares, on.house.runtime.values = True, Meanwhile()
+        client = await asked(on)
+        assert b"theirs" in client.body
+        assert client.headers["x-gateway-cache"] == "shared"
+        assert on.bad.journal == []
+        assert on.house.number("gateway_cache_requests_total", "m", "shared") == 1
+        assert on.house.number("gateway_cache_requests_total", "m", "miss") == 0
+        assert on.house.number("gateway_cache_saved_tokens_total", "m", "output") == 3
+
+
+@looped
+async def test_what_was_too_old_is_not_what_has_come() -> None:
+    async with serving([Send(response(200, chat_body("ours")))], config=CONFIG) as on:
+        store = Meanwhile()
+        store.made_at = 1.0
+        on.house.runtime.shares, on.house.runtime.values = True, store
+        client = await asked(on)
+        assert b"theirs" in client.body  # it was there before, and is no older than is wanted
+        client = await asked(on, cache_control=b"max-age=60")
+        assert b"ours" in client.body
+        assert client.headers["x-gateway-cache"] == "miss"
