@@ -76,10 +76,13 @@ class Memory:
         place = looked.place(digest)
         entry = await self._kept(place, digest) if wish.look else None
         if entry is not None and _young(entry, wish):
+            number = self._runtime.near.number(
+                place
+            )  # now: there may be another one when it is told
             record.dropped = looked.dropped
             hit = await self._hit(sought, entry, outlet, record)
-            if looked.repeats:
-                self._learn(sought, body, place, entry, *hit)
+            if number is not None and looked.repeats:
+                self._learn(sought, body, (place, number), entry, *hit)
             self._verifying.perhaps(sought, course, entry.answer, record)
             return True
         together = sought.together(digest) if wish.look else b""
@@ -168,18 +171,16 @@ class Memory:
         self,
         sought: Sought,
         body: bytes,
-        place: bytes,
+        kept: tuple[bytes, int],
         entry: caching.Entry,
         spoken: bytes,
         gains: tuple[Gain, ...],
     ) -> None:
         """The same body will be told the same, for as long as the value is kept."""
-        value, ask = self._runtime.near.peek(place), sought.ask
-        if value is not None:
-            named, made_at = named_header(entry.target), entry.made_at
-            model, stream = ask.route.model, ask.stream
-            found = Recalled(place, value, model, named, made_at, spoken, stream, gains)
-            self.recalls.keep(sought.caller, ask.operation, body, found)
+        ask, named = sought.ask, named_header(entry.target)
+        model, made_at = ask.route.model, entry.made_at
+        found = Recalled(*kept, model, named, made_at, spoken, ask.stream, gains)
+        self.recalls.keep(sought.caller, ask.operation, body, found)
 
     def _saving(self, record: Record, used: Usage | None, target: Target) -> tuple[Gain, ...]:
         """What the answer would have cost, which has been counted."""

@@ -127,7 +127,7 @@ async def test_it_ends_with_the_value_it_was_made_of() -> None:
             if purge:
                 await near.purge(b"cache/*")
             else:
-                await near.put(place, bytes(bytearray(near.peek(place) or b"")), 60)
+                await near.put(place, await near.get(place) or b"", 60)
             assert not on.recalled(body())
             assert not on.gateway._memory.recalls._kept
 
