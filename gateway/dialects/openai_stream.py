@@ -190,11 +190,13 @@ class Watch:
             done = chunk.endswith(sse.DONE)
             rest = chunk[: -len(sse.DONE)] if done else chunk
             events = sse.plain(rest) if rest else ()
-            if events is not None and (
-                self._plain(events, self._shape) or self._plain(events, _Shape())
-            ):
-                self.done = done
-                return chunk
+            if events is not None:
+                taken = self._plain(events, self._shape) or self._plain(events, _Shape())
+                if taken == len(events):
+                    self.done = done
+                    return chunk
+                at = sum(map(len, events[:taken])) + taken * sse.PLAIN
+                return chunk[:at] + self._careful(chunk[at:])
         return self._careful(chunk)
 
     def close(self) -> bytes | None:
@@ -204,39 +206,41 @@ class Watch:
         whole = self.complete and not self.unfinished and self.broken is None
         return sse.DONE if whole else None
 
-    def _plain(self, data: Sequence[bytes], shape: _Shape) -> bool:
-        """The fast way for whole events in the plain form; False if they need a slower one."""
+    def _plain(self, data: Sequence[bytes], shape: _Shape) -> int:
+        """The fast way for whole events in the plain form: how many could take it."""
         content, start, end, around = self.content, shape.start, shape.end, shape.around
         telling: list[_Event] = []
         texts: list[bytes] = []
-        silent = 0
+        silent = taken = 0
         for one in data:
             text = one.removeprefix(start).removesuffix(end)
             if content and len(text) == len(one) - around:
                 texts.append(text)
+                taken += 1
                 continue
             try:
                 event = _checked(one)
-                if not content:
-                    content = _has_content(_opening(one))
-                    silent += not content
+                begins = content or _has_content(_opening(one))
             except _UNREADABLE:
-                return False
+                break
             if self._stands_out(event) or (len(one) > json.MONSTER and json.has_monster(one)):
-                return False
+                break
+            taken += 1
+            content = begins
+            silent += not content
             if event != _USUAL:
                 telling.append(event)
             elif content:
                 shape.learn(one)
                 start, end, around = shape.start, shape.end, shape.around
         if texts and not _are_plain(texts):
-            return False
+            return 0
         self.content = content
         self._silent += silent
-        self.events += len(data)
+        self.events += taken
         for event in telling:
             self._note(event)
-        return True
+        return taken
 
     def _stands_out(self, event: _Event) -> bool:
         """Whether an event may end the stream, or not be for the client."""

@@ -77,7 +77,10 @@ def wire_request(ask: Ask, target: Target, losses: Losses) -> WireRequest:
         passed, fields = ask.passed, _as_it_came(ask, target, way.upstream)
     else:
         passed, fields = _traces(ask.passed), _translated(ask, target, way.translation, losses)
-    body = json.write(_adapted(fields, target.backend.provider, losses))
+    provider = target.backend.provider
+    if provider.renames or provider.refuses:
+        fields = _adapted(fields, provider, losses)
+    body = json.write(fields)
     head, path = (way.stream_head, way.stream_path) if ask.stream else (way.head, way.path)
     prove = target.backend.prove
     proof = b"" if prove is None else prove(path, body)
@@ -87,6 +90,8 @@ def wire_request(ask: Ask, target: Target, losses: Losses) -> WireRequest:
 def losses(ask: Ask) -> Losses:
     """What may be left out of a request: what the config gave, or all if the route says so."""
     route = ask.route
+    if not (route.defaults or route.force):
+        return Losses(drop=route.drops)
     given = [name for name in route.defaults if name not in ask.fields]
     return Losses({*given, *route.force}, drop=route.drops)
 
@@ -153,7 +158,7 @@ def _adapted(
 ) -> Mapping[str, object]:
     """Fields renamed that the vendor calls otherwise; those that it does not take are refused."""
     renamed = [name for name in provider.renames if name in fields]
-    refused = provider.refuses & fields.keys() if provider.refuses else ()
+    refused = provider.refuses & fields.keys()
     if not renamed and not refused:
         return fields
     changed = dict(fields)

@@ -128,13 +128,15 @@ async def _attempt(
     probe = health.begun(attempt.started_at)
     try:
         failure = await _asked(errand, choice, attempt, deadline_at)
-        close(attempt, errand.record)
+        if not attempt.ended_at:
+            close(attempt, errand.record)
         _judge(choice, attempt, failure)
     except asyncio.CancelledError:
         attempt.failure = attempt.failure or ended_by(errand.outlet)
         raise
     finally:
-        close(attempt, errand.record)
+        if not attempt.ended_at:
+            close(attempt, errand.record)
         if attempt.lost:
             _learn(choice, attempt)
         health.ended(probe)
@@ -200,10 +202,9 @@ def ended_by(outlet: Outlet) -> Code:
 
 
 def close(attempt: Attempt, record: Record) -> None:
-    if not attempt.ended_at:
-        attempt.ended_at = time.monotonic()
-        if attempt.lost:
-            return  # what was waited for was the other one
+    """It has ended now."""
+    attempt.ended_at = time.monotonic()
+    if not attempt.lost:  # or what was waited for was the other one
         record.waited_s += attempt.ended_at - attempt.started_at
 
 

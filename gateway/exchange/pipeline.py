@@ -49,7 +49,8 @@ class Gateway:
         """A request that is understood. Finishes outlet, unless the client leaves first."""
         record = self._begin(caller, operation)
         client = CLIENTS[operation]
-        meter = Meter(self._runtime, caller, record)
+        unlimited = caller.snapshot.rulebook.empty
+        meter = None if unlimited else Meter(self._runtime, caller, record)
         try:
             head, fields = client.read_head(body)
             caller.cap(fields)
@@ -57,7 +58,8 @@ class Gateway:
             record.model = route.model
             if head.stream:
                 self._runtime.sink.streaming(record)
-            await meter.claim(route, Size.of(operation, head, body))
+            if meter is not None:
+                await meter.claim(route, Size.of(operation, head, body))
             if counting.only(operation, route):
                 counting.estimate(fields, record, outlet)
                 return
@@ -81,7 +83,8 @@ class Gateway:
             self._broken_off(error, record, outlet, client)
         finally:
             self._end(record, outlet)
-            meter.settle()
+            if meter is not None:
+                meter.settle()
 
     async def relay(
         self,

@@ -38,7 +38,8 @@ class Rulebook:
             "backend", ((name, one.limits, None) for name, one in config.backends.items())
         )
         self._backends = {name: Rules(rules) for name, rules in backends.items()}
-        self.empty = not (self._everybody or self._tenants or self._keys or self._models)
+        limited = (self._everybody, self._tenants, self._keys, self._models, self._backends)
+        self.empty = not any(limited)
         self._known: dict[tuple[str, str, str], Rules | None] = {}
 
     def of(self, key: VirtualKey, model: str) -> Rules | None:

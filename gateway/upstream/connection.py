@@ -221,18 +221,16 @@ class Connection(asyncio.BufferedProtocol):
             self._fault = Code.PROTOCOL_ERROR
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        reply = self._reply
-        if reply is None or reply.status:
-            return  # trailers are read past
         self._headers.append((name.lower(), value))
-        if len(self._headers) > MAX_LINES:
-            self._fault = Code.PROTOCOL_ERROR
 
     def on_headers_complete(self) -> None:
         self._status = status = self._parser.get_status_code()
+        headers, self._headers = self._headers, []  # what follows are trailers: nobody reads them
         reply = self._reply
         if reply is None:
             return
+        if len(headers) > MAX_LINES:
+            self._fault = Code.PROTOCOL_ERROR
         if status < 200:
             self._interim += 1
             if self._interim > MAX_INTERIM or status < 100 or status == 101:
@@ -240,15 +238,15 @@ class Connection(asyncio.BufferedProtocol):
             return
         if status > 599 or self._parser.get_http_version() not in _VERSIONS:
             self._fault = Code.PROTOCOL_ERROR
-        framed = self._framed()
+        framed = self._framed(headers)
         self._until_close = not framed and status not in (204, 304)
         if self._fault is None:
-            reply.begun(status, self._headers)
+            reply.begun(status, headers)
 
-    def _framed(self) -> bool:
+    def _framed(self, headers: Headers) -> bool:
         """Whether the head says where its body ends; sets the fault if that can be read twice."""
         framings = 0
-        for name, value in self._headers:
+        for name, value in headers:
             if name in _FRAMING:
                 framings += 1
                 if name == b"transfer-encoding" and value.strip().lower() != b"chunked":

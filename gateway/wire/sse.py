@@ -103,6 +103,9 @@ class SseReader:
         return lines
 
 
+PLAIN: Final = len(b"data: \n\n")  # bytes of an event in the plain form beside its data
+
+
 def encode(data: bytes) -> bytes:
     """One event in the plain form; a line feed within data starts another data line."""
     return b"data: %b\n\n" % data.replace(b"\n", b"\ndata: ")
