@@ -103,7 +103,7 @@ def read_fields(body: bytes) -> json.Fields:
 
 def read_request(operation: Operation, body: bytes) -> tuple[Head, json.Fields]:
     """The head and the shallow document. Raises GatewayError, naming the field at fault."""
-    fields = read_fields(body)
+    fields = heads.fields(body, _READ)
     try:
         head = _HEADS[operation].decode(body)
     except msgspec.ValidationError as error:
@@ -141,7 +141,7 @@ def read_answer(operation: Operation, body: bytes) -> Usage | None:
             body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadAnswer("the answer is not JSON of the expected form") from None
-    if json.has_monster(body):
+    if len(body) >= json.MONSTER and json.has_monster(body):
         raise BadAnswer("the answer has a number with too many digits")
     if answer.error is not _NOTHING and present(answer.error):
         raise BadAnswer("the answer is an error")

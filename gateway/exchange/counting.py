@@ -12,9 +12,9 @@ from gateway.wire import json
 ESTIMATED = b"x-gateway-estimated: true\r\n"
 
 
-def only(operation: Operation, route: Route) -> bool:
+def only(route: Route) -> bool:
     """Whether the gateway itself has to say it."""
-    return operation is Operation.COUNT_TOKENS and not route.offering[operation]
+    return not route.offering[Operation.COUNT_TOKENS]
 
 
 def estimate(fields: json.Fields, record: Record, outlet: Outlet) -> None:

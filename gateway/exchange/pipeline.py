@@ -60,7 +60,7 @@ class Gateway:
                 self._runtime.sink.streaming(record)
             if meter is not None:
                 await meter.claim(route, Size.of(operation, head, body))
-            if counting.only(operation, route):
+            if operation is Operation.COUNT_TOKENS and counting.only(route):
                 counting.estimate(fields, record, outlet)
                 return
             ask = Ask(operation, client, head, fields, route, caller.passed)

@@ -80,6 +80,7 @@ class _Exchange:
         "_gateway",
         "_head",
         "_operation",
+        "_relayed",
         "_row",
         "_runtime",
         "buffered",
@@ -101,6 +102,7 @@ class _Exchange:
         self._operation = operation
         self._head = head
         self._row = row
+        self._relayed = row.relayed
         server = caller.snapshot.config.server
         kind = b"" if not row.relayed else head.header(b"content-type") or b""
         # Documents are read whole; anything else, an upload, streams through.
@@ -118,12 +120,12 @@ class _Exchange:
             self._caller.snapshot is runtime.snapshot
             and self._caller.key.lasting
             and not runtime.strain.reason
-            and not self._row.relayed
+            and not self._relayed
         )
 
     def answer(self, body: bytes | Body, outlet: Outlet) -> Coroutine[object, object, None] | None:
         gateway, caller, operation = self._gateway, self._caller, self._operation
-        if isinstance(body, bytes) and not self._row.relayed:
+        if isinstance(body, bytes) and not self._relayed:
             if self._row.named is not None:
                 body = named(body, self._row.named)
             if gateway.recalled(caller, operation, body, outlet):

@@ -193,7 +193,8 @@ class Outlet(msgspec.Struct, eq=False):
 
     def _finish(self, *, keep: bool) -> None:
         self.finished = True
-        self._wake()
+        if self._room is not None:
+            self._wake()
         self.writer.answered(keep=keep)
 
     # ---- back-pressure

@@ -189,15 +189,13 @@ class Reply(msgspec.Struct, eq=False):
         if self.held > MAX_HELD and self.carrier is not None:
             self.carrier.resume()
 
-    async def _news(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def _news(self) -> asyncio.Future[None]:
+        """Done once something has come."""
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        return waiter
 
     def _wake(self) -> None:
-        waiter = self._waiter
+        waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
