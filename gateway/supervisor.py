@@ -21,6 +21,7 @@ from gateway.config.load import ConfigError
 from gateway.config.schema import Config
 from gateway.stores.address import parsed
 from gateway.stores.base import Store
+from gateway.stores.memory import MemoryStore
 from gateway.stores.owner import Owner
 from gateway.stores.redis import RedisStore
 from gateway.stores.shared import SharedStore
@@ -74,7 +75,8 @@ class Supervisor:
         self._retired = Metrics()  # what workers counted that are no more
         self._own = Metrics()
         self._stopping = asyncio.Event()
-        self._owner = Owner()  # of what all workers hold callers to, unless the config has a store
+        # Of what all workers remember and hold callers to, unless the config has a store.
+        self._owner = Owner(MemoryStore(max_bytes=config.cache.max_bytes))
 
     async def run(self, ready: Callable[[Ready], None]) -> None:
         """Until told to stop. Raises OSError when an address is taken or no worker starts."""
@@ -206,6 +208,7 @@ class Supervisor:
             self._read_at = time.monotonic()
             with contextlib.suppress(ConfigError):
                 self._config = self._read()
+            self._owner.store.max_bytes = self._config.cache.max_bytes
         return self._config
 
     def hashes(self) -> list[str]:

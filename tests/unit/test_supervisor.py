@@ -1,11 +1,13 @@
 """What the supervisor says of its workers, without starting any; tests/journeys has the rest."""
 
+import math
 import os
 from collections.abc import Iterator
 
 import pytest
 
 from gateway.config.load import parse
+from gateway.config.schema import Config
 from gateway.supervisor import Supervisor
 from gateway.telemetry.logs import Log
 from tests.vendors.looped import looped
@@ -41,3 +43,17 @@ async def test_a_scrape_without_workers_still_counts_them(log: Log) -> None:
     numbers = await supervisor(log).metrics()
     live = [metrics.numbers["gateway_workers_live"].get(()) for metrics in numbers]
     assert [number.value for number in live if number is not None] == [0]
+
+
+def test_what_the_workers_share_takes_the_bytes_that_are_configured(log: Log) -> None:
+    said = ["cache: {max_bytes: 5000000}", "cache: {max_bytes: 3000000}"]
+
+    def config() -> Config:
+        text = CONFIG + said.pop(0)
+        return parse(text, path="config.yaml", env={}, known_providers=["simulated"])
+
+    one = Supervisor(config, [], log)
+    assert one._owner.store.max_bytes == 5_000_000
+    one._read_at = -math.inf
+    one.config()
+    assert one._owner.store.max_bytes == 3_000_000

@@ -1,6 +1,8 @@
 """The shared store, over a real server: what it remembers, and what odd things there do."""
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -10,6 +12,7 @@ from gateway.policy.limits import Claim
 from gateway.stores.address import parsed
 from gateway.stores.base import LEASE_S, StoreError
 from gateway.stores.redis import RedisStore, slot
+from tests.stores.slow import slowly
 from tests.stores.valkey import Server, serving
 from tests.vendors.looped import looped
 
@@ -156,3 +159,42 @@ async def test_one_is_at_work_on_a_key() -> None:
 def test_slots_are_those_of_the_cluster_specification() -> None:
     assert slot(b"123456789") == 0x31C3
     assert slot(b"a{user1000}b") == slot(b"user1000")
+
+
+@looped
+async def test_of_ten_thousand_cancelled_under_a_slow_store_none_gets_another_s_answer() -> None:
+    dice = random.Random(11)
+    with serving() as server:
+        direct = RedisStore(parsed(server.url))
+        await answering(direct)
+        values = {b"k%d" % number: b"%d " % number * dice.randint(1, 400) for number in range(50)}
+        for key, value in values.items():
+            await direct.put(key, value, 600)
+        await direct.aclose()
+        async with slowly(server.port, dice) as slow:
+            store, told = RedisStore(parsed(f"redis://127.0.0.1:{slow.port}/0")), Counter[str]()
+            for number in range(100):
+                await answering(store)
+                slow.pause_s = 0.5 if number == 50 else 0.002  # once, longer than a call may take
+                asked = [dice.choice(list(values)) for _ in range(100)]
+                calls = [asyncio.ensure_future(store.get(key)) for key in asked]
+                for call in dice.sample(calls, 40):
+                    asyncio.get_running_loop().call_later(dice.uniform(0, 0.012), call.cancel)
+                answers = await asyncio.gather(*calls, return_exceptions=True)
+                slow.pause_s = 0.002
+                told.update(map(outcome, answers, [values[key] for key in asked]))
+            await store.aclose()
+    assert told["another's"] == 0
+    assert told["its own"] > 3000
+    assert told["cancelled"] > 500
+    assert told["no answer"] > 0  # it was too late for some
+
+
+def outcome(answer: object, own: bytes) -> str:
+    match answer:
+        case asyncio.CancelledError():
+            return "cancelled"
+        case StoreError():
+            return "no answer"
+        case _:
+            return "its own" if answer == own else "another's"
