@@ -47,8 +47,8 @@ ROUTES: Final = (
         "usage", "GET", "/admin/usage", "The ledger, summed up.", None, ("by", "since", "until")
     ),
     Route(
-        "purge", "DELETE", "/admin/cache", "Forgets answers: a tenant's, a model's, all.", None,
-        ("tenant", "model"),
+        "purge", "DELETE", "/admin/cache", "Forgets answers: a tenant's, a model's, one, all.",
+        query=("tenant", "model", "entry"),
     ),
     Route("drain", "POST", "/admin/drain", "Stops, as SIGTERM does; answers may end.", Nothing),
 )  # fmt: skip

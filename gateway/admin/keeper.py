@@ -15,7 +15,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, get_args
-from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -26,7 +25,7 @@ from gateway.config.schema import Config
 from gateway.config.shown import shown
 from gateway.dialects.openai import error_body
 from gateway.errors import Code, GatewayError
-from gateway.policy import minting
+from gateway.policy import caching, minting
 from gateway.policy.access import unauthenticated
 from gateway.policy.minting import Entries, Minted, Refused, Wanted
 from gateway.runtime import keysfile
@@ -186,15 +185,19 @@ class Keeper:
         return _json({"keys": ended})
 
     async def _purge(self, request: web.Request) -> web.Response:
-        """Of a tenant, a model, both, or all; other workers forget within a minute."""
+        """Of a tenant, a model, an entry, or all; other workers forget within a minute."""
         asked = request.query
         for name in asked:
-            if name not in ("tenant", "model"):
-                raise GatewayError(Code.INVALID_VALUE, "only tenant and model", param=name)
-        scope = quote(f"tenant {asked['tenant']}", safe="") if "tenant" in asked else "*"
-        model = quote(asked["model"], safe="") if "model" in asked else "*"
+            if name not in ("tenant", "model", "entry"):
+                raise GatewayError(Code.INVALID_VALUE, "only tenant, model, entry", param=name)
+        entry = asked.get("entry")
+        if entry is not None and not caching.is_entry(entry):
+            raise GatewayError(
+                Code.INVALID_VALUE, "entry: what x-gateway-cache-key says", param="entry"
+            )
+        pattern = caching.places(asked.get("tenant"), asked.get("model"), entry)
         try:
-            purged = await self._house.purge(f"cache/{scope}/{model}/*".encode())
+            purged = await self._house.purge(pattern.encode())
         except StoreError as error:
             raise GatewayError(
                 Code.INTERNAL, f"the store could not be asked: {error.kind}"

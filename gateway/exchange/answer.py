@@ -60,6 +60,8 @@ def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
         model_header += dropped(record.dropped)
     if record.cache:
         model_header += b"x-gateway-cache: %b\r\n" % record.cache.encode()
+        if record.cache_key:
+            model_header += b"x-gateway-cache-key: %b\r\n" % record.cache_key.encode()
         if record.cache_reason:
             model_header += b"x-gateway-cache-reason: %b\r\n" % record.cache_reason.encode()
     return (

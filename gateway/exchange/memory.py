@@ -73,7 +73,7 @@ class Memory:
         likely = _likely(course, ask.route, ask.operation)
         looked = sought.on(likely.route)
         digest = looked.digest(likely.target)
-        place = looked.place(digest)
+        place, record.cache_key = looked.place(digest), digest.hex()
         entry = await self._kept(place, digest) if wish.look else None
         if entry is not None and _young(entry, wish):
             number = self._runtime.near.number(

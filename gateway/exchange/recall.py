@@ -17,6 +17,7 @@ from gateway.exchange import answer
 from gateway.exchange.ask import previews
 from gateway.exchange.caller import Caller
 from gateway.exchange.taps import Outlet
+from gateway.policy import caching
 from gateway.runtime.snapshot import Snapshot
 from gateway.runtime.state import Runtime
 from gateway.telemetry.metrics import Number
@@ -78,6 +79,7 @@ class Recalls:
         record = Record(operation, who.tenant, who.name, caller.label, caller.snapshot.hash)
         record.model, record.stream, record.cache = found.model, found.stream, "hit"
         record.status, record.outcome = 200, Outcome.COMPLETE
+        record.cache_key = caching.of_place(found.place)
         head = answer.own(record, found.named) + answer.age(found.made_at)
         if found.stream:
             outlet.begin(200, answer.EVENTS + head)

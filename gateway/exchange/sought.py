@@ -6,7 +6,6 @@ where the backend could not have told them apart, whatever their clients' langua
 
 import hashlib
 from typing import Final
-from urllib.parse import quote
 
 from gateway.chat.document import Document
 from gateway.chat.operation import Operation
@@ -143,8 +142,7 @@ class Sought:
 
     def place(self, digest: bytes) -> bytes:
         """Where it is kept: what can be purged together begins alike."""
-        scope, model = quote(self._scope, safe=""), quote(self.ask.route.model, safe="")
-        return f"cache/{scope}/{model}/{digest.hex()}".encode()
+        return caching.place(self._scope, self.ask.route.model, digest.hex()).encode()
 
     @property
     def owner(self) -> bytes:

@@ -8,6 +8,7 @@ nobody has classified, nothing is remembered.
 import hashlib
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -15,6 +16,8 @@ from gateway.chat.document import Document, text_of
 from gateway.chat.operation import Operation
 
 VERSION: Final = b"2"  # of the key and of what is kept under it
+DIGEST_BYTES: Final = 32
+_HEX: Final = frozenset("0123456789abcdef")
 
 # Fields of the lingua franca that can change an answer.
 _TELLING: Final = frozenset(
@@ -142,6 +145,30 @@ def _number(value: object) -> object:
     """1.0 says what 1 says."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     return int(value) if whole and isinstance(value, float) else value
+
+
+# ---- where it is kept: what can be purged together begins alike
+
+
+def place(scope: str, model: str, entry: str) -> str:
+    """entry: the key, in hex."""
+    return f"cache/{quote(scope, safe='')}/{quote(model, safe='')}/{entry}"
+
+
+def of_place(place: bytes) -> str:
+    """The key, in hex."""
+    return place[-2 * DIGEST_BYTES :].decode()
+
+
+def places(tenant: str | None, model: str | None, entry: str | None) -> str:
+    """A glob of all places of a tenant, a model, an entry; None for any."""
+    scope = "*" if tenant is None else quote(f"tenant {tenant}", safe="")
+    name = "*" if model is None else quote(model, safe="")
+    return f"cache/{scope}/{name}/{'*' if entry is None else entry}"
+
+
+def is_entry(text: str) -> bool:
+    return len(text) == 2 * DIGEST_BYTES and _HEX.issuperset(text)
 
 
 # ---- what is kept

@@ -70,6 +70,7 @@ class Record(msgspec.Struct, eq=False):
     outcome: Outcome = Outcome.ERROR
     cache: str = ""  # hit, miss, shared, bypass; nothing where no memory is asked for
     cache_reason: str = ""  # of a bypass
+    cache_key: str = ""  # under which the answer is remembered, or was looked for
     dropped: list[str] = []  # fields of the request that the target could not be told
     usage: Usage | None = None
     waited_s: float = 0.0  # for upstream sockets

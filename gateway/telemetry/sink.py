@@ -42,6 +42,7 @@ class _Line(msgspec.Struct, omit_defaults=True, gc=False):
     cost_usd: float | None = None
     sent_bytes: int = 0
     cache: str = ""
+    cache_key: str = ""
     code: str | None = None
     origin: str | None = None
     config: str = ""
@@ -405,6 +406,7 @@ class Sink:
                 cost_usd=cost,
                 sent_bytes=record.sent_bytes,
                 cache=record.cache,
+                cache_key=record.cache_key,
                 code=None if code is None else code.value,
                 origin=None if code is None else SITUATIONS[code].origin.value,
                 config=record.config,

@@ -156,7 +156,11 @@ def _given(record: Record) -> dict[str, object]:
 
 
 def _labelled(record: Record, given: bytes) -> bytes:
-    """With the client's label, which was checked where it came in: nothing needs escaping."""
+    """With what is its own: the client's label was checked where it came in, and needs no escaping,
+    nor does a key in hex.
+    """
+    if record.cache_key:
+        given = b'"cache_key":"%b",%b' % (record.cache_key.encode(), given)
     if record.client_id is None:
         return given
     return b'"client_id":"%b",%b' % (record.client_id.encode(), given)

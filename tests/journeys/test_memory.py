@@ -14,6 +14,7 @@ import pytest
 from tests.harness import Gateway, until
 
 KEYS = ("sk-first-0123456789abcdef", "sk-second-0123456789abcdef", "sk-plain-0123456789abcdef")
+TOKEN = "admin-0123456789abcdef"
 CONFIG = f"""
 keys:
   - {{name: first, tenant: one, key: "{KEYS[0]}"}}
@@ -260,9 +261,26 @@ def test_when_all_have_left_the_call_ends(gateway: Gateway) -> None:
     assert asked.headers["x-gateway-cache"] == "miss"
 
 
+def test_one_answer_is_forgotten_by_the_key_that_its_header_says() -> None:
+    with Gateway(CONFIG + f"admin: {{token: {TOKEN}}}\n") as gateway:
+        questions = [[{"role": "user", "content": said}] for said in ("keep", "forget", "forget")]
+        keys = [
+            ask(gateway, messages=question).headers["x-gateway-cache-key"] for question in questions
+        ]
+        assert keys[0] != keys[1] == keys[2]
+        until(lambda: len(gateway.lines("exchange")) == 3, 5, "not told")
+        assert [line["cache_key"] for line in gateway.lines("exchange")] == keys
+        purged = httpx2.delete(
+            f"{gateway.admin}/admin/cache?entry={keys[1]}",
+            headers={"authorization": f"Bearer {TOKEN}"},
+        )
+        assert purged.json() == {"purged": 1}
+        told = [ask(gateway, messages=question).headers for question in questions]
+        assert [head["x-gateway-cache"] for head in told] == ["hit", "miss", "hit"]
+
+
 def test_workers_share_what_they_remember_and_the_keeper_may_have_it_forgotten() -> None:
-    token = "admin-0123456789abcdef"
-    with Gateway(CONFIG + f"admin: {{token: {token}}}\nserver: {{workers: 2}}\n") as gateway:
+    with Gateway(CONFIG + f"admin: {{token: {TOKEN}}}\nserver: {{workers: 2}}\n") as gateway:
         question = [{"role": "user", "content": "on whichever worker"}]
         told = [ask(gateway, messages=question).headers["x-gateway-cache"] for _ in range(12)]
         assert told == ["miss", *["hit"] * 11]
@@ -273,6 +291,6 @@ def test_workers_share_what_they_remember_and_the_keeper_may_have_it_forgotten()
         results = [answer.headers["x-gateway-cache"] for answer in answers]
         assert attempts(gateway) == 2, results
         purged = httpx2.delete(
-            f"{gateway.admin}/admin/cache?tenant=one", headers={"authorization": f"Bearer {token}"}
+            f"{gateway.admin}/admin/cache?tenant=one", headers={"authorization": f"Bearer {TOKEN}"}
         )
         assert purged.json() == {"purged": 2}

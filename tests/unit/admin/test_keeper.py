@@ -228,8 +228,11 @@ async def test_answers_are_forgotten_by_tenant_and_model_and_nothing_else(
             ("", b"cache/*/*/*"),
             ("?tenant=a/b", b"cache/tenant%20a%2Fb/*/*"),
             ("?model=m&tenant=*", b"cache/tenant%20%2A/m/*"),
+            (f"?entry={'0a' * 32}", f"cache/*/*/{'0a' * 32}".encode()),
         ):
             status, told = await ask(one, f"/admin/cache{query}", "DELETE", token=TOKEN)
             assert (status, json.loads(told)) == (200, {"purged": 3})
             assert asked.purged[-1] == pattern
-        assert (await ask(one, "/admin/cache?entry=x", "DELETE", token=TOKEN))[0] == 400
+        for odd in ("x", "*" * 64, "0A" * 32, "0a" * 33):
+            assert (await ask(one, f"/admin/cache?entry={odd}", "DELETE", token=TOKEN))[0] == 400
+        assert (await ask(one, "/admin/cache?key=x", "DELETE", token=TOKEN))[0] == 400

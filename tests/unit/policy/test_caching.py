@@ -1,5 +1,7 @@
 """What may be remembered, under which key, and what a client may say about it."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,18 @@ from openai.types.chat import completion_create_params as chat_create_params
 
 from gateway.chat.document import Document
 from gateway.chat.operation import Operation
-from gateway.policy.caching import CLASSIFIED, Rule, Wish, key, reason, wish
+from gateway.policy.caching import (
+    CLASSIFIED,
+    Rule,
+    Wish,
+    is_entry,
+    key,
+    of_place,
+    place,
+    places,
+    reason,
+    wish,
+)
 
 ON = Rule(enabled=True, seeded=False, shared="")
 ASKED: Document = {
@@ -123,6 +136,22 @@ def test_parts_cannot_lean_into_one_another() -> None:
 
 def test_a_huge_number_is_as_good_as_any() -> None:
     assert of({**ASKED, "seed": 1e308}) != of({**ASKED, "seed": 1e307})
+
+
+# ---- places
+
+
+@given(st.text(max_size=9), st.text(max_size=9))
+def test_a_place_is_found_by_its_parts_and_by_no_others(tenant: str, model: str) -> None:
+    entry = "0a" * 32
+    at = place(f"tenant {tenant}", model, entry)
+    assert of_place(at.encode()) == entry
+    assert is_entry(entry)
+    assert at == places(tenant, model, entry)
+    assert at.count("/") == 3
+    assert "*" not in at
+    assert fnmatchcase(at, places(None, model, None))
+    assert not fnmatchcase(at, places(tenant + "x", None, None))
 
 
 # ---- cache-control
