@@ -45,7 +45,7 @@ def remembered(ask: Ask, caller: Caller) -> "tuple[Sought | None, str]":
     if lost.dropped:
         return None, "unknown_field"
     asked = merged(asked, route)
-    why = caching.reason(ask.operation, asked, route.caching)
+    why = caching.reason(ask.operation, asked, route.caching, route.force)
     return (None, why) if why else (Sought(ask, caller, asked), "")
 
 

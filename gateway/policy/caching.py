@@ -6,6 +6,7 @@ nobody has classified, nothing is remembered.
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -93,12 +94,14 @@ class Rule:
     replay_tokens_per_s: float | None = None  # None: a streamed hit comes at once
 
 
-def reason(operation: Operation, asked: Document, rule: Rule) -> str:
-    """Why an answer may not be remembered; "" if it may. asked: in the lingua franca."""
+def reason(operation: Operation, asked: Document, rule: Rule, forced: Collection[str] = ()) -> str:
+    """Why an answer may not be remembered; "" if it may. asked: in the lingua franca; forced: the
+    fields of it that are the config's own, whoever knows them.
+    """
     if not rule.enabled:
         return "off"
     unknown = asked.keys() - CLASSIFIED
-    if unknown:
+    if unknown and not unknown <= set(forced):
         return "unknown_field"
     if any(asked.get(name) not in (None, False) for name in _LIVING):
         return "living"

@@ -127,6 +127,47 @@ def _likeness(one: list[float], two: list[float]) -> float:
     return product / (math.hypot(*one) * math.hypot(*two))
 
 
+# ---- remembered
+
+
+def test_the_second_time_it_is_remembered_and_the_model_would_have_said_the_same(
+    model: Model,
+) -> None:
+    config = config_for(
+        model.url,
+        models=f"""
+  smol:
+    targets: [{{use: up/{NAME}}}]
+    force: {{temperature: 0, cache_prompt: false}}
+    cache: {{enabled: true, verify: 1.0}}
+""",
+    )
+    with (
+        Gateway(config) as gateway,
+        openai.OpenAI(base_url=gateway.base_url, api_key=KEY, max_retries=0) as client,
+    ):
+        told = [_timed(client) for _ in range(3)]
+        assert [cache for _, cache, _ in told] == ["miss", "hit", "hit"]
+        assert len({text for text, _, _ in told}) == 1
+        took, *again = [seconds for _, _, seconds in told]
+        assert min(again) < took / 10
+
+        def verified() -> float:
+            return gateway.metric("gateway_cache_verifications_total", model="smol", result="same")
+
+        until(lambda: verified() == 2, 10, "not both hits have been asked again, or not the same")
+
+
+def _timed(client: openai.OpenAI) -> tuple[str, str, float]:
+    """What was said, by whom, and how long it took."""
+    began = time.monotonic()
+    raw = client.chat.completions.with_raw_response.create(
+        model="smol", messages=ASK, max_tokens=24
+    )
+    text = raw.parse().choices[0].message.content or ""
+    return text, raw.headers["x-gateway-cache"], time.monotonic() - began
+
+
 # ---- the switch
 
 

@@ -68,6 +68,13 @@ def test_embeddings_are_always_the_same() -> None:
     assert reason(Operation.EMBEDDINGS, {"model": "m", "input": "x"}, ON) == ""
 
 
+def test_a_field_that_the_config_forces_is_the_config_s_to_know() -> None:
+    asked = {**ASKED, "brand_new": 1}
+    assert reason(Operation.CHAT, asked, ON, ["brand_new"]) == ""
+    assert reason(Operation.CHAT, {**asked, "other": 1}, ON, ["brand_new"]) == "unknown_field"
+    assert reason(Operation.CHAT, {**asked, "store": True}, ON, ["brand_new", "store"]) == "living"
+
+
 def test_off_is_off() -> None:
     assert why(Rule(enabled=False, seeded=True, shared="")) == "off"
 
