@@ -7,6 +7,7 @@ holds the attempts pays for them; when that one leaves, the next one does.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from typing import Final
 
@@ -31,6 +32,7 @@ from gateway.runtime.snapshot import named_header
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire import json
 
+_FINGERPRINT: Final = re.compile(rb'"system_fingerprint"\s*:\s*"([\w.:-]{1,128})"')
 MAX_FLIGHT: Final = 64 * 1024 * 1024  # bytes of an answer under way
 
 
@@ -177,6 +179,13 @@ class Flight:
         if self.found is not None:
             return usage.of(self.found.answer.get("usage"))
         return self.record.usage
+
+    @property
+    def fingerprint(self) -> str:
+        """What the backend says of its configuration, where its answer has not been translated."""
+        said = b"".join(self.chunks[:4]) if self.whole_body is None else self.whole_body
+        found = _FINGERPRINT.search(said)
+        return "" if found is None else found[1].decode()
 
     def answer(self) -> Document | None:
         """The whole answer in the lingua franca; None where there is none to be kept."""

@@ -83,7 +83,7 @@ class Memory:
             hit = await self._hit(sought, entry, outlet, record)
             if number is not None and looked.repeats:
                 self._learn(sought, body, (place, number), entry, *hit)
-            self._verifying.perhaps(sought, course, entry.answer, record)
+            self._verifying.perhaps(sought, course, entry, record)
             return True
         together = sought.together(digest) if wish.look else b""
         flight = self._flights.find(together)
@@ -276,7 +276,8 @@ class Memory:
             return
         sought, target = sought.on(choice.route), choice.target
         digest = sought.digest(target)
-        raw = caching.pack(digest, caching.Entry(found, time.time(), target.name))
+        entry = caching.Entry(found, time.time(), target.name, flight.fingerprint)
+        raw = caching.pack(digest, entry)
         if len(raw) > rule.max_entry_bytes:
             return
         try:

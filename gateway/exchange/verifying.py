@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.chat.document import Document
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.course import Course
 from gateway.exchange.flights import Flight
 from gateway.exchange.sought import Sought
 from gateway.exchange.understood import Understood
 from gateway.policy import caching
+from gateway.policy.caching import Entry
 from gateway.telemetry.record import Outcome, Record
 from gateway.telemetry.sink import Sink
 
@@ -26,7 +26,7 @@ class Verifying:
         self._draw = draw
         self._flights: set[Flight] = set()
 
-    def perhaps(self, sought: Sought, course: Course, remembered: Document, record: Record) -> None:
+    def perhaps(self, sought: Sought, course: Course, remembered: Entry, record: Record) -> None:
         """If the dice say so. record: of the hit."""
         ask = sought.ask
         if self._draw() >= ask.route.caching.verify or len(self._flights) >= MAX_VERIFYING:
@@ -44,13 +44,30 @@ class Verifying:
                 await answer_from_first(errand, course, deadline_at)
             finally:
                 self._flights.discard(flight)
-                found = flight.answer() if call.outcome is Outcome.COMPLETE else None
-                self._tell(call, "failed" if found is None else caching.compared(remembered, found))
+                self._tell(flight, remembered)
 
         flight.depart(road)
 
-    def _tell(self, call: Record, result: str) -> None:
-        metrics = self._sink.metrics
-        metrics.number("gateway_cache_verifications_total", call.model, result).value += 1
+    def _tell(self, flight: Flight, remembered: Entry) -> None:
+        call, number = flight.record, self._sink.metrics.number
+        result = self._result(flight, remembered)
+        number("gateway_cache_verifications_total", call.model, result).value += 1
+        told = remembered.fingerprint, flight.fingerprint
+        if all(told) and told[0] != told[1]:
+            number("gateway_cache_fingerprint_changes_total", call.model).value += 1
         call.ended_at = time.monotonic()
         self._sink.finished(call)
+
+    def _result(self, flight: Flight, remembered: Entry) -> str:
+        answered = None if flight.errand is None else flight.errand.answered
+        found = flight.answer() if flight.record.outcome is Outcome.COMPLETE else None
+        if found is None or answered is None:
+            return "failed"
+        if answered.target.model != remembered.target.partition("/")[2]:
+            return "elsewhere"
+        result = caching.compared(remembered.answer, found)
+        if result != "same":
+            share = caching.agreement(remembered.answer, found)
+            metrics, model = self._sink.metrics, flight.record.model
+            metrics.histogram("gateway_cache_verification_agreement", model).observe(share)
+        return result

@@ -6,6 +6,7 @@ nobody has classified, nothing is remembered.
 """
 
 import hashlib
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +17,7 @@ import msgspec
 from gateway.chat.document import Document, text_of
 from gateway.chat.operation import Operation
 
-VERSION: Final = b"2"  # of the key and of what is kept under it
+VERSION: Final = b"3"  # of the key and of what is kept under it
 DIGEST_BYTES: Final = 32
 _HEX: Final = frozenset("0123456789abcdef")
 
@@ -183,6 +184,7 @@ class Entry(msgspec.Struct, frozen=True):
     answer: Document
     made_at: float  # unix seconds
     target: str  # who gave it: backend/model
+    fingerprint: str = ""  # what the backend says of its configuration, if it does
 
 
 _entry: Final = msgspec.json.Decoder(Entry).decode
@@ -190,19 +192,29 @@ _packed: Final = msgspec.json.Encoder().encode
 
 
 def pack(digest: bytes, entry: Entry) -> bytes:
-    """Version, the key's own digest, JSON."""
-    return VERSION + digest + _packed(entry)
+    """Version, the key's own digest, a checksum, JSON."""
+    written = _packed(entry)
+    return VERSION + digest + _checksum(written) + written
 
 
 def unpack(digest: bytes, raw: bytes) -> Entry | None:
     """None for whatever is not what pack made of this very key."""
     start = len(VERSION) + len(digest)
-    if raw[:start] != VERSION + digest:
+    written = raw[start + _CHECKSUM_BYTES :]
+    if raw[: start + _CHECKSUM_BYTES] != VERSION + digest + _checksum(written):
         return None
     try:
-        return _entry(raw[start:])
+        return _entry(written)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+_CHECKSUM_BYTES: Final = 4
+
+
+def _checksum(written: bytes) -> bytes:
+    """Against accidents: whoever may write to the store could write this, too."""
+    return zlib.crc32(written).to_bytes(_CHECKSUM_BYTES, "big")
 
 
 def keepable(answer: Document, most: int | None = None) -> bool:
@@ -229,13 +241,42 @@ def compared(before: Document, after: Document) -> str:
     return "text" if _said(before) == _said(after) else "different"
 
 
+def agreement(before: Document, after: Document) -> float:
+    """How much of what was said is the same from the beginning, as a share of the longer one."""
+    one, other = "\0".join(_said(before)), "\0".join(_said(after))
+    same, most = 0, min(len(one), len(other))
+    while same < most:
+        middle = (same + most + 1) // 2
+        if one[:middle] == other[:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    return same / max(1, len(one), len(other))
+
+
 def _lasting(answer: Document) -> Document:
-    return {name: value for name, value in answer.items() if name not in _FLEETING}
+    kept = {name: value for name, value in answer.items() if name not in _FLEETING}
+    if "choices" in kept:
+        kept["choices"] = [_unnumbered(choice) for choice in kept["choices"]]
+    return kept
+
+
+def _unnumbered(choice: Document) -> Document:
+    """Without the ids of its calls, which are new each time."""
+    message = choice.get("message") or {}
+    calls = [{**call, "id": ""} for call in message.get("tool_calls") or ()]
+    return {**choice, "message": {**message, "tool_calls": calls}}
 
 
 def _said(answer: Document) -> list[str]:
-    choices = answer.get("choices") or ()
-    return [text_of((choice.get("message") or {}).get("content")) for choice in choices]
+    """The text of each choice, and what it calls."""
+    said = []
+    for choice in answer.get("choices") or ():
+        message = choice.get("message") or {}
+        said.append(text_of(message.get("content")))
+        functions = [call.get("function") or {} for call in message.get("tool_calls") or ()]
+        said += [f"{one.get('name')}({one.get('arguments')})" for one in functions]
+    return said
 
 
 # ---- what the client says

@@ -91,6 +91,7 @@ _GAPS: Final = (
     2.5,
 )
 _OVERHEAD: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+_SHARES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 _TOKENS: Final = _powers(1, 4, 13)
 
 # gen_ai_*: OpenTelemetry's GenAI names (status: development), all in this one table.
@@ -165,6 +166,15 @@ METRICS: Final[dict[str, Definition]] = {
     ),
     "gateway_cache_verifications_total": Definition(
         "counter", "Hits that were asked again, by how equal the answer was.", ("model", "result")
+    ),
+    "gateway_cache_verification_agreement": Definition(
+        "histogram",
+        "Of answers that were not the same again: how much of them was, from the beginning.",
+        ("model",),
+        _SHARES,
+    ),
+    "gateway_cache_fingerprint_changes_total": Definition(
+        "counter", "Hits whose backend has another system_fingerprint by now.", ("model",)
     ),
     "gateway_shadows_total": Definition(
         "counter", "Copies of requests for another target.", ("model", "outcome")

@@ -32,6 +32,7 @@ models:
   slow: slow/lorem
   failing: bad/lorem
   off: {{targets: [{{use: sim/lorem}}], cache: {{enabled: false}}}}
+  forced: {{targets: [{{use: sim/lorem}}], force: {{temperature: 0, seed: 7}}}}
 cache: {{enabled: true}}
 """
 ASKED: dict[str, Any] = {
@@ -191,6 +192,20 @@ def test_a_key_and_a_client_may_do_without(gateway: Gateway) -> None:
     for control, told in (("no-store", "bypass"), ("no-cache", "miss"), ("max-age=600", "hit")):
         again = ask(gateway, messages=question, headers={"cache-control": control})
         assert again.headers["x-gateway-cache"] == told
+
+
+def test_no_caller_can_switch_it_on(gateway: Gateway) -> None:
+    asking = {"cache-control": "max-age=3600", "x-gateway-cache": "hit"}
+    for key, model, told in ((KEYS[0], "off", None), (KEYS[2], "m", "bypass")):
+        for _ in range(2):
+            answer = ask(gateway, key, headers=asking, model=model)
+            assert answer.headers.get("x-gateway-cache") == told
+            assert "age" not in answer.headers
+
+
+def test_what_a_route_forces_is_remembered_whatever_the_client_asks(gateway: Gateway) -> None:
+    told = [ask(gateway, model="forced", temperature=t, seed=t).headers for t in (1, 2)]
+    assert [headers["x-gateway-cache"] for headers in told] == ["miss", "hit"]
 
 
 def test_a_failure_is_shared_as_what_it_is_and_never_kept(gateway: Gateway) -> None:

@@ -59,6 +59,40 @@ def ask(gateway: Gateway, said: str, *, stream: bool = False) -> httpx2.Response
     return CLIENT.post(url, json=asked, headers=head)
 
 
+def test_what_the_store_has_spoilt_is_a_miss_and_counted(store: Server) -> None:
+    with Vendor(choose=answered) as vendor, ThreadPoolExecutor(5) as pool:
+        config = CONFIG.format(store=store.url, key=KEY, url=vendor.url)
+        questions = [*SPOILING, "whole"]
+        with Gateway(config) as gateway:
+            told = list(pool.map(lambda said: ask(gateway, said), questions))
+        kept = [place(store, answer.headers["x-gateway-cache-key"]) for answer in told]
+        for one, spoilt in zip(kept, SPOILING.values(), strict=False):
+            store.asked("EVAL", spoilt, "2", one, kept[-1])
+        with Gateway(config) as gateway:  # another process, with nothing near
+            again = list(pool.map(lambda said: ask(gateway, said), questions))
+            assert {text(answer) for answer in again} == {"Hello there."}
+            caches = [answer.headers["x-gateway-cache"] for answer in again]
+            assert caches == [*["miss"] * len(SPOILING), "hit"]
+            assert gateway.metric("gateway_cache_faults_total", kind="corrupt") == len(SPOILING)
+
+
+# Of the value at the first key; that at the second one is another request's.
+SPOILING = {
+    "truncated": "local v = redis.call('GET', KEYS[1]); redis.call('SET', KEYS[1], v:sub(1, -9))",
+    "flipped": "local v = redis.call('GET', KEYS[1]); "
+    "redis.call('SET', KEYS[1], (v:gsub('Hello', 'Hallo')))",
+    "swapped": "redis.call('SET', KEYS[1], redis.call('GET', KEYS[2]))",
+    "foreign": "redis.call('SET', KEYS[1], 'somebody else was here')",
+}
+
+
+def place(store: Server, key: str) -> str:
+    """Where the store keeps an entry."""
+    found = store.asked("KEYS", f"*{key}").split(b"\r\n")
+    assert len(found) == 4, found
+    return found[2].decode()
+
+
 def looks(store: Server) -> int:
     """How often the store has been asked for a value."""
     found = re.search(rb"cmdstat_get:calls=(\d+)", store.asked("INFO", "commandstats"))

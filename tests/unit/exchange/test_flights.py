@@ -102,6 +102,18 @@ async def test_what_another_process_has_found_is_told_and_is_nobody_s_miss(strea
 
 
 @looped
+async def test_a_backend_s_fingerprint_is_found_in_its_own_words_only() -> None:
+    async with serving(GOOD) as on:
+        flight = flown(on, stream=True)
+        assert flight.fingerprint == ""
+        flight.push(b'data: {"choices":[],"system_fingerprint": "fp_a-1"}\n\n')
+        assert flight.fingerprint == "fp_a-1"
+        whole = flown(on)
+        whole.whole(200, b"", json.dumps({"text": '"system_fingerprint":"x"'}).encode())
+        assert whole.fingerprint == ""
+
+
+@looped
 async def test_one_record_pays_and_when_its_client_leaves_the_next_one_does() -> None:
     async with serving(GOOD) as on:
         flight = flown(on, stream=True)

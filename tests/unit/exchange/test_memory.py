@@ -3,9 +3,12 @@
 import json
 import time
 
+import pytest
+
+from gateway.chat.document import Document
 from gateway.chat.operation import Operation
 from gateway.exchange.pipeline import Gateway
-from gateway.policy.caching import Entry, compared, keepable, pack, unpack
+from gateway.policy.caching import Entry, agreement, compared, keepable, pack, unpack
 from gateway.stores.memory import MemoryStore
 from tests.unit.exchange.serving import CONFIG as SERVED
 from tests.unit.exchange.serving import Client, Serving, serving
@@ -20,8 +23,11 @@ ANSWER = {"choices": [{"index": 0, "message": {"content": "x"}, "finish_reason":
 def test_a_value_that_is_not_of_this_key_is_a_miss() -> None:
     raw = pack(DIGEST, Entry(ANSWER, 1.0, "a/b"))
     assert unpack(DIGEST, raw) == Entry(ANSWER, 1.0, "a/b")
+    flipped = raw.replace(b'"x"', b'"y"')  # JSON still
+    assert flipped != raw
     for odd in (b"", raw[:-1], raw[1:], b"9" + raw[1:], raw[:40], pack(OTHER, Entry({}, 0, ""))):
         assert unpack(DIGEST, odd) is None
+    assert unpack(DIGEST, flipped) is None
 
 
 def test_only_what_is_complete_and_unfiltered_is_kept() -> None:
@@ -41,6 +47,31 @@ def test_answers_are_compared_without_what_is_another_each_time() -> None:
     finish = [{**ANSWER["choices"][0], "finish_reason": "length"}]
     assert compared(ANSWER, {"choices": finish}) == "text"
     assert compared(ANSWER, {"choices": [{"message": {"content": "y"}}]}) == "different"
+
+
+def calling(arguments: str, id: str) -> Document:
+    call = {"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}}
+    message = {"content": None, "tool_calls": [call]}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+
+
+def test_calls_are_the_same_without_their_ids_and_differ_by_what_they_say() -> None:
+    assert compared(calling("{}", "a"), calling("{}", "b")) == "same"
+    assert compared(calling("{}", "a"), calling("[]", "a")) == "different"
+
+
+def saying(text: str) -> Document:
+    return {"choices": [{"index": 0, "message": {"content": text}}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "share"),
+    [("abcd", "abcd", 1), ("abcd", "abXX", 0.5), ("abcd", "ab", 0.5), ("abcd", "Xbcd", 0)],
+)
+def test_how_far_an_answer_is_from_the_same(before: str, after: str, share: float) -> None:
+    assert agreement(saying(before), saying(after)) == share
+    assert agreement(saying(after), saying(before)) == share
+    assert agreement({"data": []}, {"data": []}) == 0
 
 
 # ---- where several processes remember in the same place

@@ -1,5 +1,6 @@
 """Which hits are asked again, and what is told of it."""
 
+import json
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from gateway.chat.operation import Operation
 from gateway.exchange.course import Course
 from gateway.exchange.sought import Sought
 from gateway.exchange.verifying import MAX_VERIFYING, VERIFIER, Verifying
+from gateway.policy.caching import Entry
 from gateway.telemetry.record import Record
 from tests.unit.exchange.serving import Serving, serving, until
 from tests.vendors.looped import looped
@@ -23,13 +25,14 @@ models: {{m: {{targets: [{{use: bad/x}}], cache: {{enabled: true, verify: 0.5}}}
 ANSWER = response(200, chat_body())
 
 
-def perhaps(on: Serving, verifying: Verifying, times: int = 1) -> None:
+def perhaps(on: Serving, verifying: Verifying, times: int = 1, target: str = "bad/x") -> None:
     for _ in range(times):
         ask = on.ask(temperature=0)
         course = Course(ask.route, Operation.CHAT, "m", on.caller(), lambda: 0.0)
         record = Record(Operation.CHAT)
         record.model, record.started_at = "m", time.monotonic()
-        verifying.perhaps(Sought(ask, on.caller(), {}), course, {"choices": []}, record)
+        remembered = Entry({"choices": []}, 0.0, target, "fp_1")
+        verifying.perhaps(Sought(ask, on.caller(), {}), course, remembered, record)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +62,25 @@ async def test_the_dice_decide_and_few_are_under_way_at_once() -> None:
             assert flight._task is not None
             flight._task.cancel()
         await until(lambda: on.house.runtime.sink.open_exchanges == 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "result", "changes"),
+    [
+        ("bad/x", "fp_1", "different", 0),
+        ("bad/x", "fp_2", "different", 1),
+        ("bad/another", "fp_1", "elsewhere", 0),
+    ],
+)
+@looped
+async def test_what_is_compared_is_the_same_model_and_its_fingerprint_is_looked_at(
+    target: str, said: str, result: str, changes: int
+) -> None:
+    answer = json.dumps({**json.loads(chat_body()), "system_fingerprint": said}).encode()
+    async with serving([Send(response(200, answer))], config=CONFIG) as on:
+        perhaps(on, Verifying(on.house.runtime.sink, lambda: 0.0), target=target)
+        number = on.house.number
+        await until(lambda: number("gateway_cache_verifications_total", "m", result))
+        assert number("gateway_cache_fingerprint_changes_total", "m") == changes
+        histogram = on.house.metrics.histogram("gateway_cache_verification_agreement", "m")
+        assert sum(histogram.counts) == (result == "different")
