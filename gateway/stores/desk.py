@@ -9,7 +9,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -24,6 +24,7 @@ MAX_OWED: Final = 100_000  # settlings that wait for the store; beyond that the 
 AT_ONCE: Final = 256  # settlings on their way
 Owed = tuple[str, Sequence[Claim], Sequence[float]]  # a settling
 NOBODY_SAYS: Final = Verdict(False)  # refused, because the store is away
+_MAYBE_DONE: Final = frozenset({"timeout", "closed", "protocol"})  # errors of calls that were sent
 
 
 class Away(msgspec.Struct, frozen=True):
@@ -55,6 +56,11 @@ class Desk(Protocol):
 
     async def aclose(self) -> None:
         """Behind the last exchange; what is owed is paid if the store takes it at once."""
+
+
+def _leased(claims: Iterable[Claim]) -> bool:
+    """Whether there will be something to settle."""
+    return any(claim.leased for claim in claims)
 
 
 class OwnDesk:
@@ -101,12 +107,15 @@ class SharedDesk:
             verdict = await self._store.claim(lease, claims)
         except StoreError as error:
             self._failed("claim", error, began)
-            return await self._without(lease, claims)
+            verdict = await self._without(lease, claims)
+            if not verdict.granted and error.kind in _MAYBE_DONE:
+                self.settle(lease, claims, [0.0] * len(claims))
+            return verdict
         except BaseException:  # nobody will know whether it was granted
             self.settle(lease, claims, [0.0] * len(claims))
             raise
         self._witness.called("claim", "ok", time.monotonic() - began)
-        if verdict.granted:
+        if verdict.granted and _leased(claims):
             self._open[lease] = None
         return verdict
 
@@ -117,7 +126,7 @@ class SharedDesk:
         if scaled is not None:
             by_key = {claim.key: units for claim, units in zip(claims, spent, strict=True)}
             self._local.settle_now(lease, scaled, [by_key[claim.key] for claim in scaled])
-        if not any(claim.leased for claim in claims):
+        if not _leased(claims):
             return
         owed = lease, claims, spent
         if self.degraded:
@@ -157,7 +166,7 @@ class SharedDesk:
             if policy == "local":
                 asked.append(self._scaled(claim))
         verdict = await self._local.claim(lease, asked)
-        if verdict.granted:
+        if verdict.granted and _leased(asked):
             self._instead[lease] = asked
         known = dict(zip([claim.key for claim in asked], verdict.standings, strict=True))
         standings = [known.get(one.key) or Standing(one.capacity, 0.0, 0.0) for one in claims]

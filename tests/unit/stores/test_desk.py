@@ -155,6 +155,27 @@ async def test_a_claim_that_nobody_waited_for_is_given_back() -> None:
 
 
 @looped
+async def test_a_claim_that_may_have_been_done_and_is_refused_here_is_given_back() -> None:
+    async with desk(Away("deny", "deny")) as (made, store, _):
+        store.mute = True
+        assert not (await made.claim("a", [SLOT])).granted
+        assert store.memory.in_use("slots") == 1
+        store.mute = False
+        await soon("given back", lambda: store.memory.in_use("slots") == 0)
+
+
+@looped
+async def test_what_holds_no_lease_is_not_remembered() -> None:
+    """Its exchange settles nothing, and there would be no end of it."""
+    async with desk() as (made, store, _):
+        assert (await made.claim("a", [REQUEST])).granted
+        assert not made._open
+        store.away = True
+        assert (await made.claim("b", [REQUEST])).granted
+        assert not made._instead
+
+
+@looped
 @pytest.mark.parametrize(
     ("away", "claim", "granted"),
     [
