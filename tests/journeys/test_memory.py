@@ -14,6 +14,7 @@ import pytest
 from tests.harness import Gateway, until
 
 KEYS = ("sk-first-0123456789abcdef", "sk-second-0123456789abcdef", "sk-plain-0123456789abcdef")
+CLIENT = httpx2.Client(timeout=30, limits=httpx2.Limits(max_connections=60))
 TOKEN = "admin-0123456789abcdef"
 CONFIG = f"""
 keys:
@@ -21,8 +22,8 @@ keys:
   - {{name: second, tenant: two, key: "{KEYS[1]}"}}
   - {{name: plain, tenant: one, key: "{KEYS[2]}", cache: false}}
 backends:
-  sim: {{provider: simulated, first_content_s: 0.3, tokens_per_second: 200}}
-  slow: {{provider: simulated, first_content_s: 3.0, tokens_per_second: 200}}
+  sim: {{provider: simulated, first_content_s: 0.2, tokens_per_second: 1000}}
+  slow: {{provider: simulated, first_content_s: 2.0, tokens_per_second: 200}}
   bad: {{provider: simulated, fail_ratio: 1.0, fail_status: 500}}
 models:
   m: sim/lorem
@@ -52,11 +53,10 @@ def gateway() -> Iterator[Gateway]:
 def ask(
     gateway: Gateway, key: str = KEYS[0], *, headers: dict[str, str] | None = None, **more: Any
 ) -> httpx2.Response:
-    return httpx2.post(
+    return CLIENT.post(
         f"{gateway.base_url}/chat/completions",
         json={**ASKED, **more},
-        headers={"authorization": f"Bearer {key}", **(headers or {})},
-        timeout=30,
+        headers={"authorization": f"Bearer {key}", "x-request-id": LABEL[0], **(headers or {})},
     )
 
 
@@ -73,12 +73,33 @@ def text(response: httpx2.Response) -> str:
     )
 
 
-def attempts(gateway: Gateway) -> float:
-    return gateway.metric("gateway_upstream_attempts_total")
+LABEL = ["nobody"]  # what every request bears now
+
+
+class Told:
+    """The exchanges that are asked from here on, as the log tells them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        LABEL[0] = self._label = f"label-{id(self)}-{time.monotonic_ns()}"
+
+    def lines(self, count: int) -> list[dict[str, Any]]:
+        """Once there are so many, which are all."""
+        until(lambda: len(self._found()) >= count, 5, "not all are told")
+        assert len(self._found()) == count
+        return self._found()
+
+    def _found(self) -> list[dict[str, Any]]:
+        lines = self._gateway.lines("exchange")
+        return [line for line in lines if line.get("client_id") == self._label]
+
+    def attempts(self, count: int) -> int:
+        """How often they have asked a backend."""
+        return sum(line.get("attempts", 0) for line in self.lines(count))
 
 
 def test_fifty_who_ask_alike_at_once_cost_one_call(gateway: Gateway) -> None:
-    before = attempts(gateway)
+    exchanges = Told(gateway)
     question = [{"role": "user", "content": "fifty at once"}]
     with ThreadPoolExecutor(50) as pool:
         answers = list(
@@ -88,7 +109,7 @@ def test_fifty_who_ask_alike_at_once_cost_one_call(gateway: Gateway) -> None:
         )
     assert {answer.status_code for answer in answers} == {200}
     assert len({text(answer) for answer in answers}) == 1
-    assert attempts(gateway) - before == 1
+    assert exchanges.attempts(50) == 1
     told = [answer.headers["x-gateway-cache"] for answer in answers]
     assert told.count("miss") == 1
     assert set(told) <= {"miss", "shared", "hit"}
@@ -98,14 +119,14 @@ def test_whole_and_streamed_share_one_entry(gateway: Gateway) -> None:
     question = [{"role": "user", "content": "whole, then streamed"}]
     first = ask(gateway, messages=question)
     assert first.headers["x-gateway-cache"] == "miss"
-    before = attempts(gateway)
+    exchanges = Told(gateway)
     for more in ({}, {"stream": True}, {"stream": True, "stream_options": {"include_usage": True}}):
         again = ask(gateway, messages=question, user="somebody else", **more)
         assert again.headers["x-gateway-cache"] == "hit"
         assert int(again.headers["age"]) >= 0
         assert again.headers["x-gateway-model"] == "sim/lorem"
         assert text(again) == text(first)
-    assert attempts(gateway) == before
+    assert exchanges.attempts(3) == 0
     assert first.json()["usage"] == ask(gateway, messages=question).json()["usage"]
 
 
@@ -163,13 +184,13 @@ def test_the_real_client_reads_a_replayed_stream(gateway: Gateway) -> None:
 def test_what_may_differ_is_asked_each_time(
     gateway: Gateway, more: dict[str, Any], why: str | None
 ) -> None:
-    before = attempts(gateway)
+    exchanges = Told(gateway)
     for _ in range(2):
         answer = ask(gateway, **more)
         assert answer.status_code == 200
         assert answer.headers.get("x-gateway-cache-reason") == why
         assert answer.headers.get("x-gateway-cache") == (why and "bypass")
-    assert attempts(gateway) - before == 2
+    assert exchanges.attempts(2) == 2
 
 
 def test_tenants_never_see_each_other_s_answers(gateway: Gateway) -> None:
@@ -234,12 +255,13 @@ def test_a_seed_counts_where_the_route_says_so_and_hits_are_verified(gateway: Ga
 
 
 @contextmanager
-def waiting(gateway: Gateway, question: object, *, stream: bool) -> Iterator[None]:
+def waiting(gateway: Gateway, question: object) -> Iterator[None]:
     """A client that asks and leaves at the end of the block."""
-    body = json.dumps({**ASKED, "model": "slow", "messages": question, "stream": stream}).encode()
+    body = json.dumps({**ASKED, "model": "slow", "messages": question, "stream": True}).encode()
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n"
-        f"authorization: Bearer {KEYS[0]}\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"authorization: Bearer {KEYS[0]}\r\nx-request-id: {LABEL[0]}\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
     )
     with gateway.connect() as client:
         client.sendall(head.encode() + body)
@@ -247,29 +269,24 @@ def waiting(gateway: Gateway, question: object, *, stream: bool) -> Iterator[Non
         yield
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_the_first_one_s_leaving_ends_nothing_for_the_others(
-    gateway: Gateway, stream: bool
-) -> None:
-    question = [{"role": "user", "content": f"who leaves? {stream}"}]
-    before, lines = attempts(gateway), len(gateway.lines("exchange"))
+def test_the_first_one_s_leaving_ends_nothing_for_the_others(gateway: Gateway) -> None:
+    question = [{"role": "user", "content": "who leaves?"}]
+    exchanges = Told(gateway)
     with ThreadPoolExecutor(1) as pool:
-        with waiting(gateway, question, stream=stream):
+        with waiting(gateway, question):
             follower = pool.submit(ask, gateway, model="slow", messages=question, stream=True)
             time.sleep(0.5)  # it has its seat by then
         answer = follower.result()
     assert answer.headers["x-gateway-cache"] in ("shared", "miss")  # miss: it pays for it now
     assert text(answer)
-    assert attempts(gateway) - before == 1
     assert text(ask(gateway, model="slow", messages=question)) == text(answer)
-    until(lambda: len(gateway.lines("exchange")) == lines + 3, 5, "not all told")
-    told = gateway.lines("exchange")[lines:]
+    told = exchanges.lines(3)
     assert sorted(line.get("attempts", 0) for line in told) == [0, 0, 1]  # who is left pays
 
 
 def test_when_all_have_left_the_call_ends(gateway: Gateway) -> None:
     question = [{"role": "user", "content": "all leave"}]
-    with waiting(gateway, question, stream=True):
+    with waiting(gateway, question):
         pass
     until(lambda: gateway.metric("gateway_backend_inflight") == 0, 5, "still in flight")
     asked = ask(gateway, model="slow", messages=question)
@@ -296,6 +313,7 @@ def test_one_answer_is_forgotten_by_the_key_that_its_header_says() -> None:
 
 def test_workers_share_what_they_remember_and_the_keeper_may_have_it_forgotten() -> None:
     with Gateway(CONFIG + f"admin: {{token: {TOKEN}}}\nserver: {{workers: 2}}\n") as gateway:
+        exchanges = Told(gateway)
         question = [{"role": "user", "content": "on whichever worker"}]
         told = [ask(gateway, messages=question).headers["x-gateway-cache"] for _ in range(12)]
         assert told == ["miss", *["hit"] * 11]
@@ -304,7 +322,7 @@ def test_workers_share_what_they_remember_and_the_keeper_may_have_it_forgotten()
             answers = list(pool.map(lambda _: ask(gateway, messages=question), range(16)))
         assert len({text(answer) for answer in answers}) == 1
         results = [answer.headers["x-gateway-cache"] for answer in answers]
-        assert attempts(gateway) == 2, results
+        assert exchanges.attempts(28) == 2, results
         purged = httpx2.delete(
             f"{gateway.admin}/admin/cache?tenant=one", headers={"authorization": f"Bearer {TOKEN}"}
         )
