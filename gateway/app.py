@@ -27,6 +27,7 @@ from gateway.runtime.keywatch import KeyWatch
 from gateway.runtime.measures import measure
 from gateway.runtime.reload import Reloader
 from gateway.runtime.state import Runtime
+from gateway.runtime.tokenwatch import TokenWatch
 from gateway.server.app import ClientDoor
 from gateway.server.connection import Listening, Settings
 from gateway.simulated import server as simulated
@@ -95,6 +96,7 @@ class App:
         self._ledger = Ledger(log)
         self._runtime.sink.ledger = self._ledger
         self._keys = KeyWatch(self._runtime)
+        self._tokens = TokenWatch(self._runtime)
         self._listening = Listening(ClientDoor(self._runtime, Gateway(self._runtime)))
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -119,6 +121,7 @@ class App:
             server = await loop.create_server(self._listening, sock=place, backlog=BACKLOG)
             self._signals(loop)
             watching = [
+                loop.create_task(self._tokens.watch()),
                 loop.create_task(self._reloader.watch()),
                 loop.create_task(self._keys.watch()),
                 loop.create_task(JwksWatch(self._runtime).watch()),
@@ -126,6 +129,7 @@ class App:
                 loop.create_task(Checks(self._runtime).watch()),
                 loop.create_task(desk.watch()),
             ]
+            await self._tokens.first()
             if self._seat is not None:
                 link = await Link.on(self._seat.link)
                 link.tell(Started(url(place)))

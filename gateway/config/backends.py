@@ -9,9 +9,12 @@ from gateway.config.faults import Path, nearest
 from gateway.config.findings import Findings
 
 SIMULATED = "simulated"
-_NEED_URL = frozenset({"openai_compatible", "llamacpp", "tgi"})
-_NEEDS_REGION = "bedrock"  # which is a part of its address
-_REGION = re.compile(r"[a-z0-9-]{1,40}")
+_NEED_URL = frozenset({"openai_compatible", "llamacpp", "tgi", "azure"})
+# What is a part of a provider's address: needed where no base_url is said.
+_PLACES = {"region": frozenset({"bedrock", "vertex"}), "project": frozenset({"vertex"})}
+_PLACE = {"region": re.compile(r"[a-z0-9-]{1,40}"), "project": re.compile(r"[a-z0-9.:-]{1,64}")}
+_VERSION = re.compile(r"[A-Za-z0-9.-]{1,40}")
+_AZURE = "azure"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -26,13 +29,18 @@ def resolved(
             findings.blame_name(path, message)
         _check_provider(backend, path, findings, known_providers)
         _check_url(backend, path, findings)
+        _check_place(backend, path, findings)
+        _check_token(backend, path, findings)
         _check_proxy(backend, path, findings)
         backends[name] = schema.Backend(
             name=name,
             provider=backend.provider,
             base_url=backend.base_url,
             credential=backend.credential,
+            token=backend.token,
             region=backend.region,
+            project=backend.project,
+            api_version=backend.api_version,
             operations=backend.operations,
             max_in_flight=backend.max_in_flight,
             ca_file=backend.ca_file,
@@ -67,11 +75,44 @@ def _check_url(backend: written.Backend, path: Path, findings: Findings) -> None
             findings.blame_at((*path, "base_url"), fault)
     elif backend.provider in _NEED_URL and not findings.broken((*path, "base_url")):
         findings.blame_at((*path, "base_url"), f"is missing; {backend.provider} needs it")
-    if backend.provider == _NEEDS_REGION and not backend.region:
-        if not findings.broken((*path, "region")):
-            findings.blame_at((*path, "region"), f"is missing; {_NEEDS_REGION} needs it")
-    elif backend.region is not None and not _REGION.fullmatch(backend.region):
-        findings.blame_at((*path, "region"), "has lower-case letters, digits and '-' only")
+    if backend.provider == _AZURE and "/openai" in (backend.base_url or ""):
+        findings.blame_at(
+            (*path, "base_url"), "ends before /openai, such as https://NAME.openai.azure.com"
+        )
+
+
+def _check_place(backend: written.Backend, path: Path, findings: Findings) -> None:
+    for name, needing in _PLACES.items():
+        at, value = (*path, name), backend.region if name == "region" else backend.project
+        asked = backend.provider in needing and (backend.base_url is None or name == "region")
+        if not value and asked:
+            if not findings.broken(at):
+                findings.blame_at(at, f"is missing; {backend.provider} needs it")
+        elif value is not None and not _PLACE[name].fullmatch(value):
+            findings.blame_at(at, "has lower-case letters, digits and '-' only")
+    version = backend.api_version
+    if version is not None and backend.provider != _AZURE:
+        findings.blame_at((*path, "api_version"), f"only a backend of provider {_AZURE} has this")
+    elif version is not None and not _VERSION.fullmatch(version):
+        findings.blame_at((*path, "api_version"), "is a version, such as 2024-10-21")
+
+
+def _check_token(backend: written.Backend, path: Path, findings: Findings) -> None:
+    token, at = backend.token, (*path, "token")
+    needs = {
+        "file": ("file",),
+        "azure_client": ("client_id",) if token.url else ("tenant", "client_id"),
+    }
+    for name in needs.get(token.source or "", ()):
+        if not getattr(token, name):
+            findings.blame_at((*at, name), f"is missing; {token.source} needs it")
+    bare = not backend.credential and not findings.broken((*path, "credential"))
+    if token.source in ("azure_client", "google_account") and bare:
+        findings.blame_at((*path, "credential"), f"is missing; {token.source} needs it")
+    if token.file and not token.file.startswith("/"):
+        findings.blame_at((*at, "file"), "must be a whole path, such as /run/secrets/token")
+    if token.url and not re.fullmatch(r"https?://[^/?#@]+(/[^?#]*)?(\?[^#]*)?", token.url):
+        findings.blame_at((*at, "url"), "must be an http or https URL")
 
 
 def _check_proxy(backend: written.Backend, path: Path, findings: Findings) -> None:

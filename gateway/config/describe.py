@@ -31,6 +31,7 @@ _CHAPTERS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (schema.Oidc, "oidc"),
     (schema.Limits, "limits"),
     (written.Backend, "backends.NAME"),
+    (schema.Token, "token"),
     (schema.HealthCheck, "health_check"),
     (schema.Simulated, "A simulated backend"),
     (written.Model, "models.NAME"),
@@ -233,7 +234,8 @@ def markdown() -> str:
             f"## {heading}\n\n{_sentence(cls)}\n\n"
             f"| Key | Type | Default | Meaning |\n| --- | --- | --- | --- |\n{rows}"
         )
-    parts.append(_not_yet())
+    if waiting.ROWS:
+        parts.append(_not_yet())
     return "\n".join(parts)
 
 
@@ -321,13 +323,11 @@ def _plain(number: float) -> str:
 
 def _not_yet() -> str:
     rows = "".join(f"| `{row.key}` | {row.sentence} |\n" for row in waiting.ROWS)
-    doors = ", ".join(f"`{name}`" for name in waiting.PROVIDERS)
     return (
         "## Not in effect yet\n\n"
         "These may be written, and are checked, but this version does not follow them. "
         "The gateway names those that your file has when it starts and on every reload.\n\n"
         f"| Key | Until then |\n| --- | --- |\n{rows}"
-        f"| `backends.*.provider` | {waiting.NO_DOOR} {doors}. |\n"
     )
 
 

@@ -51,9 +51,7 @@ def config(
         ledger=file.ledger,
         logging=file.logging,
     )
-    return msgspec.structs.replace(
-        whole, hash=_hash(whole), waiting=waiting.sentences(file, findings)
-    )
+    return msgspec.structs.replace(whole, hash=_hash(whole), waiting=waiting.sentences(findings))
 
 
 def _check_doors(file: written.File, findings: Findings) -> None:

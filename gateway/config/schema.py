@@ -517,6 +517,36 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(description="Another seed gives other texts and failures.")] = 0
 
 
+TokenSource = Literal[
+    "none", "file", "google_account", "google_metadata", "azure_client", "azure_metadata"
+]
+Told = Annotated[str, Meta(pattern="^[!-~]*$", max_length=1024)]
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a credential comes from that does not last; it is renewed beside the traffic."""
+
+    source: Annotated[
+        TokenSource | None,
+        Meta(
+            description="`file`: `file` holds it, and is read again when it changes. "
+            "`google_account`: `credential` is a service account's JSON. `azure_client`: "
+            "`credential` is the secret of the application `client_id` in the directory `tenant`. "
+            "`google_metadata`, `azure_metadata`: the machine's own. `none`: `credential` is shown "
+            "as it is. If not given: for `vertex` one of Google's two, else `none`."
+        ),
+    ] = None
+    file: Annotated[Told, Meta(description="The file, by its whole path.")] = ""
+    tenant: Annotated[Told, Meta(description="The directory (tenant) of `azure_client`.")] = ""
+    client_id: Annotated[Told, Meta(description="The application of `azure_client`.")] = ""
+    scope: Annotated[
+        Told, Meta(description="What the token is for, if it is not the provider's usual scope.")
+    ] = ""
+    url: Annotated[
+        Told, Meta(description="Who gives it out, if not the usual server; http or https.")
+    ] = ""
+
+
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """One configured place at a provider."""
 
@@ -524,7 +554,10 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     base_url: str | None = None
     credential: Secret = Secret("")
+    token: Token = Token()
     region: str | None = None
+    project: str | None = None
+    api_version: str | None = None
     operations: tuple[Operation, ...] | None = None  # None: all that the provider can
     max_in_flight: int = 256
     ca_file: str | None = None

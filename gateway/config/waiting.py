@@ -5,7 +5,6 @@ When a feature comes into effect, its row goes.
 
 from dataclasses import dataclass
 
-from gateway.config import written
 from gateway.config.faults import Path, dotted
 from gateway.config.findings import Findings
 
@@ -19,18 +18,15 @@ class Row:
 
 # A key that the file says, unless it has the idle value, is read but waits: how it is until then.
 ROWS: tuple[Row, ...] = ()
-NO_DOOR = "there is no door to"
-# Providers that a backend may name though their door is not built yet.
-PROVIDERS = ("vertex",)
 
 
-def sentences(file: written.File, findings: Findings) -> tuple[str, ...]:
+def sentences(findings: Findings, rows: tuple[Row, ...] = ROWS) -> tuple[str, ...]:
     """One for each row that the file has something for."""
     said: dict[str, list[Path]] = {}
-    for path in findings.found:
+    for path in findings.found if rows else ():
         said.setdefault(_row_key(path), []).append(path)
     told = []
-    for row in ROWS:
+    for row in rows:
         paths = [
             path
             for path in said.get(row.key, [])
@@ -38,14 +34,6 @@ def sentences(file: written.File, findings: Findings) -> tuple[str, ...]:
         ]
         if paths:
             told.append(_sentence(paths, row.sentence))
-    for provider in PROVIDERS:
-        paths = [
-            ("backends", name, "provider")
-            for name, backend in file.backends.items()
-            if backend.provider == provider
-        ]
-        if paths:
-            told.append(_sentence(paths, f"{NO_DOOR} {provider}."))
     return tuple(told)
 
 

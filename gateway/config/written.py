@@ -35,6 +35,7 @@ from gateway.config.schema import (
     Sticky,
     Strategy,
     Timeouts,
+    Token,
     Untranslatable,
 )
 from gateway.config.secret import Secret
@@ -97,7 +98,21 @@ class Backend(Simulated, frozen=True, kw_only=True):
     credential: Annotated[
         Secret, Meta(description="What we present to the vendor; may be empty.")
     ] = Secret("")
-    region: Annotated[str | None, Meta(description="The vendor's region, if it has some.")] = None
+    token: Annotated[
+        Token, Meta(description="Where the credential comes from, if it does not last.")
+    ] = Token()
+    region: Annotated[
+        str | None,
+        Meta(description="The vendor's region, if it has some; of `vertex` also `global`."),
+    ] = None
+    project: Annotated[str | None, Meta(description="Google's project, for `vertex`.")] = None
+    api_version: Annotated[
+        str | None,
+        Meta(
+            description="Of `azure`: asks each deployment by its own path, in this version of the "
+            "API (such as 2024-10-21). If not given, the v1 API is used."
+        ),
+    ] = None
     operations: Annotated[
         tuple[Operation, ...] | None,
         Meta(description="What it serves, if less than its provider can."),

@@ -14,7 +14,6 @@ from gateway.chat.document import Document
 from gateway.chat.operation import Operation
 from gateway.dialects.base import ClientDialect, Head, Losses, UpstreamDialect
 from gateway.dialects.translation import Translation
-from gateway.providers.base import Provider
 from gateway.runtime.snapshot import Route, Target
 from gateway.runtime.ways import Plain
 from gateway.upstream.pool import WireRequest
@@ -78,8 +77,8 @@ def wire_request(ask: Ask, target: Target, losses: Losses) -> WireRequest:
     else:
         passed, fields = _traces(ask.passed), _translated(ask, target, way.translation, losses)
     provider = target.backend.provider
-    if provider.renames or provider.refuses:
-        fields = _adapted(fields, provider, losses)
+    if provider.renames or provider.refuses or provider.renamed:
+        fields = _adapted(fields, target, losses)
     body = json.write(fields)
     head, path = (way.stream_head, way.stream_path) if ask.stream else (way.head, way.path)
     prove = target.backend.prove
@@ -153,17 +152,19 @@ def plain(fields: json.Fields) -> Document:
 # ---- a vendor's own ways within its language
 
 
-def _adapted(
-    fields: Mapping[str, object], provider: Provider, losses: Losses
-) -> Mapping[str, object]:
+def _adapted(fields: Mapping[str, object], target: Target, losses: Losses) -> Mapping[str, object]:
     """Fields renamed that the vendor calls otherwise; those that it does not take are refused."""
-    renamed = [name for name in provider.renames if name in fields]
+    provider = target.backend.provider
+    renames = provider.renames
+    if provider.renamed is not None and provider.renamed[0].search(target.model):
+        renames = provider.renamed[1]
+    renamed = [name for name in renames if name in fields]
     refused = provider.refuses & fields.keys()
     if not renamed and not refused:
         return fields
     changed = dict(fields)
     for name in renamed:
-        changed.setdefault(provider.renames[name], changed.pop(name))
+        changed.setdefault(renames[name], changed.pop(name))
     for name in refused:
         losses.cannot(name, f"{provider.name} does not take it")
         del changed[name]

@@ -19,6 +19,7 @@ from gateway.policy.failures import RULES, Failure, Mark, retry_after, verdict
 from gateway.policy.holds import rest_s
 from gateway.runtime.snapshot import Backend, Target
 from gateway.telemetry.record import Attempt, Record
+from gateway.upstream.credentials import Credential, NoCredential
 from gateway.upstream.pool import WireRequest
 from gateway.upstream.reply import Reply, UpstreamDown
 
@@ -158,7 +159,11 @@ async def _asked(
         if not pool.enter():
             await pool.queue(deadline_at)
         try:
-            request = errand.request(choice)
+            try:
+                request = errand.request(choice)
+            except NoCredential as missing:
+                await _tried(missing.credential, deadline_at)
+                request = errand.request(choice)
             attempt.asked_bytes = len(request.body) if isinstance(request.body, bytes) else 0
             reply = await pool.send(request, target.timeouts, deadline_at)
             attempt.status = reply.status
@@ -175,6 +180,15 @@ async def _asked(
         if error.code is not Code.UNTRANSLATABLE:
             raise
         return Failure(error.code, said=error.message, param=error.param)
+
+
+async def _tried(credential: Credential, deadline_at: float) -> None:
+    """Until it is known whether there is one: the very first may still be on its way."""
+    try:
+        async with asyncio.timeout(deadline_at - time.monotonic()):
+            await credential.tried.wait()
+    except TimeoutError:
+        raise NoCredential(credential) from None
 
 
 def _judge(choice: Choice, attempt: Attempt, failure: Failure | None) -> None:
@@ -221,6 +235,8 @@ async def _refusal(reply: Reply, backend: Backend) -> Failure:
     said = backend.provider.read_error(body)
     wait_s = retry_after(reply.header(b"retry-after"), reply.header(b"retry-after-ms"), time.time())
     failure = backend.provider.classify(reply.status, said, wait_s)
+    if failure.code is Code.UPSTREAM_AUTH and backend.token is not None:
+        backend.token.refused()
     return replace(failure, said=mask(said.message, backend), param=said.param)
 
 
@@ -228,4 +244,5 @@ def mask(said: str, backend: Backend) -> str:
     """A backend's words without what is ours to keep: credential, addresses."""
     for secret in backend.masks:
         said = said.replace(secret, "***")
-    return said
+    token = backend.token.current() if backend.token is not None else ""
+    return said.replace(token, "***") if token else said

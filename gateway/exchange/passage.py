@@ -139,13 +139,15 @@ class Passage:
     ) -> WireRequest:
         backend, at = target.backend, self._place
         path = backend.paths[self._operation]
+        proof = b"" if backend.prove is None else backend.prove(path, b"")
         kind = self._content_type
-        head = b"%b %b%b%b HTTP/1.1\r\n%b%b%b%b\r\n" % (
+        head = b"%b %b%b%b HTTP/1.1\r\n%b%b%b%b%b\r\n" % (
             at.method,
             path,
             at.rest,
             at.query,
             backend.common,
+            proof,
             b"content-type: %b\r\n" % kind if framing and kind and printable(kind) else b"",
             self._caller.passed,
             framing,

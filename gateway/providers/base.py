@@ -4,6 +4,7 @@ A vendor that differs from another only in data is one value. Pure: what has to 
 function of its arguments.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,6 +74,13 @@ OPENAI_DOORS: Final[Mapping[Operation, Door | EmbeddingsDoor]] = {
 }
 
 
+# Models that think before they answer, and know `max_tokens` by its newer name only.
+REASONING: Final = (
+    re.compile(r"(^|[-_/.])(o[1-9]|gpt-?[5-9])([-_.:]|$)"),
+    {"max_tokens": "max_completion_tokens"},
+)
+
+
 def bearer(credential: str) -> Headers:
     return [(b"authorization", b"Bearer " + credential.encode())] if credential else []
 
@@ -94,5 +102,8 @@ class Provider:
     variable: str = ""  # the environment variable that usually holds its credential
     read_error: ReadError = read_error
     classify: Classify = classify
+    # The top-level fields that some models only, by their names, know otherwise.
+    renamed: tuple[re.Pattern[str], Mapping[str, str]] | None = None
+    versioned: "Callable[[str], Provider] | None" = None  # the same in another version of its API
     usage_on_request: bool = True  # a stream says its usage only when asked (stream_options)
     source: str = ""  # the vendor's page that this was taken from, and when

@@ -62,10 +62,12 @@ class Checks:
 
 async def answers(backend: Backend, check: HealthCheck) -> bool:
     """Whether it answers with a 2xx, in time."""
-    head = b"GET %b HTTP/1.1\r\n%b\r\n" % (backend.base_path + check.path.encode(), backend.common)
     seconds = check.timeout_s
     reply: Reply | None = None
     try:
+        path = backend.base_path + check.path.encode()
+        proof = backend.prove(path, b"") if backend.token and backend.prove else b""
+        head = b"GET %b HTTP/1.1\r\n%b%b\r\n" % (path, backend.common, proof)
         reply = await backend.pool.send(
             WireRequest(head, b""),
             Timeouts(seconds, seconds, seconds, seconds),

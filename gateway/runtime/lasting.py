@@ -10,6 +10,8 @@ from gateway.config import schema
 from gateway.policy.circuit import Rule
 from gateway.policy.retries import Budget
 from gateway.runtime.health import Health, Standing
+from gateway.runtime.tokens import credential_of
+from gateway.upstream.credentials import Credential
 from gateway.upstream.pool import Pool
 from gateway.upstream.proxy import Proxy
 
@@ -26,6 +28,7 @@ class Lasting:
         self.pools: dict[_Key, Pool] = {}
         self.standings: dict[_Key, Standing] = {}
         self.healths: dict[_Key, Health] = {}
+        self.tokens: dict[_Key, Credential | None] = {}
         self._rules: dict[_Key, tuple[Rule, Standing, float]] = {}
 
     def next(self) -> "Lasting":
@@ -38,6 +41,17 @@ class Lasting:
         known = None if self._before is None else self._before.pools.get(key)
         pool = self.pools[key] = known or self._open(backend, base_url, proxy)
         return pool
+
+    def token(self, backend: schema.Backend) -> Credential | None:
+        """What is in hand stays in hand. Raises OSError where it can be of no use."""
+        secret = backend.credential.reveal()
+        key = (backend.name, backend.provider, backend.token, secret)
+        if self._before is not None and key in self._before.tokens:
+            token = self._before.tokens[key]
+        else:
+            token = credential_of(backend)
+        self.tokens[key] = token
+        return token
 
     def standing(self, backend: schema.Backend, base_url: str) -> Standing:
         """Another credential gets another chance."""

@@ -28,7 +28,7 @@ def measure(snapshot: Snapshot, metrics: Metrics, now: float) -> None:
         metrics.number("gateway_backend_queue_depth", name).value = pool.queued
         metrics.number("gateway_backend_up", name).value = float(standing.up)
         metrics.number("gateway_backend_credential_refused", name).value = float(
-            standing.refuses(now)
+            standing.refuses(now) or (backend.token is not None and not backend.token.current())
         )
         metrics.number("gateway_upstream_stale_total", name).value = pool.stale
         if pool.name is not None:

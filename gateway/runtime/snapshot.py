@@ -20,14 +20,16 @@ from gateway.policy import caching, pricing
 from gateway.policy.access import Keyring, virtual_key
 from gateway.policy.failures import Cause
 from gateway.policy.routing import resolve
-from gateway.providers.base import Provider
+from gateway.providers.base import Provider, bearer
 from gateway.runtime.health import Health, Standing
 from gateway.runtime.languages import AnyDoor
 from gateway.runtime.lasting import Lasting
 from gateway.runtime.oidc import Verifier
 from gateway.runtime.prices import Prices
 from gateway.runtime.rulebook import Rulebook
-from gateway.runtime.ways import Prove, Way, per_model, signing, ways
+from gateway.runtime.tokens import bears
+from gateway.runtime.ways import Prove, Way, per_model, showing, signing, ways
+from gateway.upstream.credentials import Credential
 from gateway.upstream.pool import Pool, Timeouts
 from gateway.upstream.proxy import Proxy, from_environment, parsed
 from gateway.wire import json
@@ -47,6 +49,7 @@ class Backend:
     base_path: bytes  # of the base URL; all of it, where a proxy reads it
     common: bytes = field(repr=False)  # the header lines of every request
     prove: Prove | None = field(repr=False)  # further ones, made for each anew
+    token: Credential | None = field(repr=False)  # a credential that does not last
     masks: tuple[str, ...] = field(repr=False)  # what its errors must not show
     standing: Standing
     continues_prefix: bool  # it goes on where a given assistant message ends
@@ -179,13 +182,15 @@ def _backend(
     lasting: Lasting,
     said: Mapping[str, schema.Price],
 ) -> Backend:
+    if backend.api_version is not None and provider.versioned is not None:
+        provider = provider.versioned(backend.api_version)
     base_url = url_of(backend, provider)
     url = urlsplit(base_url)
-    secret = backend.credential.reveal()
+    secret, token = backend.credential.reveal(), lasting.token(backend)
     common = lines(
         [
             (b"host", url.netloc.encode()),
-            *provider.authorize(secret),
+            *provider.authorize(secret if token is None else ""),
             (b"user-agent", _AGENT),
             (b"accept-encoding", b"identity"),
         ]
@@ -213,7 +218,10 @@ def _backend(
         paths=paths,
         base_path=base_path,
         common=common,
-        prove=signing(provider, secret, url.netloc.encode(), backend.region or ""),
+        prove=signing(provider, secret, url.netloc.encode(), backend.region or "")
+        if token is None
+        else showing(token, bearer if bears(backend) else provider.authorize),
+        token=token,
         masks=tuple(mask for mask in masks if len(mask) > 3),
         standing=lasting.standing(backend, base_url),
         continues_prefix=backend.continues_prefix,
@@ -227,8 +235,11 @@ def offers(backend: schema.Backend, operation: Operation) -> bool:
 
 def url_of(backend: schema.Backend, provider: Provider) -> str:
     """The base URL in effect."""
-    url = backend.base_url or (provider.base_url or "").replace("{region}", backend.region or "")
-    return url.rstrip("/")
+    url = backend.base_url or provider.base_url or ""
+    if backend.region == "global":
+        url = url.replace("//{region}-", "//")  # Google's hosts
+    url = url.replace("{region}", backend.region or "")
+    return url.replace("{project}", backend.project or "").rstrip("/")
 
 
 def proxy_of(backend: schema.Backend, base_url: str) -> Proxy | None:

@@ -13,8 +13,9 @@ from urllib.parse import quote
 from gateway.chat.operation import Operation
 from gateway.dialects.base import UpstreamDialect
 from gateway.dialects.translation import Translation
-from gateway.providers.base import Door, EmbeddingsDoor, Provider, Signable
+from gateway.providers.base import Authorize, Door, EmbeddingsDoor, Provider, Signable
 from gateway.runtime.languages import CLIENTS, AnyDoor, door_for, translation
+from gateway.upstream.credentials import Credential, shown
 from gateway.wire.http import lines
 
 _MODEL: Final = "{model}"
@@ -84,6 +85,15 @@ def _head(path: bytes, common: bytes) -> bytes:
 
 def _filled(path: str, model: str) -> bytes:
     return path.replace(_MODEL, quote(model, safe="")).encode()
+
+
+def showing(credential: Credential, authorize: Authorize) -> Prove:
+    """What shows a credential that does not last. It raises NoCredential."""
+
+    def prove(path: bytes, body: bytes) -> bytes:
+        return lines(authorize(shown(credential)))
+
+    return prove
 
 
 def signing(provider: Provider, secret: str, host: bytes, region: str) -> Prove | None:

@@ -18,6 +18,8 @@ from typing import Annotated, Final, Protocol
 import aiohttp
 import msgspec
 
+from gateway.errors import Code
+from gateway.upstream.reply import UpstreamDown
 from gateway.wire import json
 
 TIMEOUT_S: Final = 10.0  # of one request for a token
@@ -39,7 +41,21 @@ class CredentialError(Exception):
     """No credential could be had. The message is safe to log: never a secret."""
 
 
+class NoCredential(UpstreamDown):
+    """There is none to show now."""
+
+    def __init__(self, credential: "Credential") -> None:
+        super().__init__(Code.UPSTREAM_AUTH)
+        self.credential = credential
+
+
 class Credential(Protocol):
+    tried: asyncio.Event  # set as soon as it is known whether there is one
+
+    @property
+    def error(self) -> str:
+        """Why there is none, or no newer one; "" if all is well. Safe to log."""
+
     def current(self) -> str:
         """What to show now; "" where there is none. Never waits."""
 
@@ -50,18 +66,12 @@ class Credential(Protocol):
         """Keeps it fresh until cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """The same as long as the config is."""
-
-    secret: str = field(repr=False)
-
-    def current(self) -> str:
-        return self.secret
-
-    def refused(self) -> None: ...
-
-    async def run(self) -> None: ...
+def shown(credential: Credential) -> str:
+    """What to show now. Raises NoCredential."""
+    secret = credential.current()
+    if not secret:
+        raise NoCredential(credential)
+    return secret
 
 
 # ---- a file
@@ -76,7 +86,13 @@ class Filed:
         self._wake = asyncio.Event()
         self._seen: _State | None = None
         self._secret = ""
+        self.tried = asyncio.Event()
+        self.tried.set()
         self._take(_look(path, None))
+
+    @property
+    def error(self) -> str:
+        return "" if self._secret else f"{self._path} holds none, or cannot be read"
 
     def current(self) -> str:
         return self._secret

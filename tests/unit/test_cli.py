@@ -48,12 +48,6 @@ def test_a_good_config_is_called_good(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.startswith(f"{file}: good (hash ")
 
 
-def test_what_waits_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    waits = GOOD.replace("simulated", "vertex", 1)
-    assert main(["check", written(tmp_path, waits)]) == 0
-    assert "provider: not in effect yet" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("command", [["check"], ["serve", "--config"]])
 def test_all_that_is_wrong_is_told_at_once_with_its_place(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -89,6 +89,40 @@ def test_openai_compatible_needs_a_url(flow: str) -> None:
     assert "base_url: is missing; openai_compatible needs it" in told(_one(flow))[0]
 
 
+def test_vertex_needs_a_region_and_a_project() -> None:
+    first, second = told(_one("provider: vertex"))
+    assert "region: is missing; vertex needs it" in first
+    assert "project: is missing; vertex needs it" in second
+    (odd,) = told(_one("provider: vertex, region: global, project: '../x'"))
+    assert "project: has lower-case letters" in odd
+
+
+def test_azure_says_where_it_is_and_in_which_version() -> None:
+    url = "provider: azure, base_url: 'https://n.openai.azure.com"
+    backend = read(_one(f"{url}', api_version: 2024-10-21")).backends["one"]
+    assert backend.api_version == "2024-10-21"
+    assert "base_url: is missing" in told(_one("provider: azure"))[0]
+    assert "base_url: ends before /openai" in told(_one(f"{url}/openai/v1'"))[0]
+    assert "api_version: is a version" in told(_one(f"{url}', api_version: 'a&b'"))[0]
+    assert "only a backend of provider azure" in told(_one("provider: openai, api_version: v"))[0]
+
+
+@pytest.mark.parametrize(
+    ("token", "fault"),
+    [
+        ("source: file", "token.file: is missing; file needs it"),
+        ("source: file, file: x", "token.file: must be a whole path"),
+        ("source: azure_client, tenant: t", "token.client_id: is missing"),
+        ("source: azure_client, client_id: c", "token.tenant: is missing"),
+        ("source: google_account", "credential: is missing; google_account needs it"),
+        ("source: google_metadata, url: 'ftp://x'", "token.url: must be an http"),
+    ],
+)
+def test_a_token_s_source_needs_its_parts(token: str, fault: str) -> None:
+    text = _one(f"provider: openai, token: {{{token}}}")
+    assert any(fault in line for line in told(text))
+
+
 def test_bedrock_needs_a_region() -> None:
     assert "region: is missing; bedrock needs it" in told(_one("provider: bedrock"))[0]
     odd = _one("provider: bedrock, region: 'eu/../x'")

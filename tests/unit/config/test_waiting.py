@@ -3,51 +3,45 @@
 import pytest
 
 from gateway.config import waiting
+from gateway.config.findings import Findings, Found
+from gateway.config.nodes import Place, Scalar
 from tests.unit.config.reading import SIM, read
 
-KEY = "name: a, tenant: t, key: 0123456789abcdef"
+ROWS = (
+    waiting.Row("store", "all is in one process.", "memory"),
+    waiting.Row("models.*.hedging", "nobody is asked twice."),
+    waiting.Row("server.tls", "there is none."),
+)
 
 
-def test_what_works_is_not_mentioned() -> None:
-    text = (
-        "server: {workers: 2}\nadmin: {listen: 127.0.0.1:0}\nstore: memory\n"
-        f"keys: [{{{KEY}, models: [demo]}}]\n"
-        "backends: {sim: {provider: simulated, max_in_flight: 3, timeouts: {idle_s: 2}}}\n"
-        "models: {demo: {targets: [{use: sim/a, weight: 2}, {use: sim/b, tier: 2}], "
-        "strategy: weighted, deadline_s: 3, defaults: {a: 1}, force: {b: 2}}}\n"
-        "timeouts: {idle_s: 3}\nlogging: {level: debug}\n"
-    )
-    assert read(text).waiting == ()
+def _found(*values: tuple[tuple[str | int, ...], object]) -> Findings:
+    node = Scalar(Place("config.yaml", 1, 1), "", plain=False)
+    return Findings(found={path: Found(node, value) for path, value in values})
+
+
+def test_today_nothing_waits() -> None:
+    assert waiting.ROWS == ()
+    assert read(SIM + "store: memory\n").waiting == ()
 
 
 @pytest.mark.parametrize(
-    ("text", "key"),
+    ("path", "sentence"),
     [
-        (SIM.replace("simulated", "vertex"), "backends.sim.provider"),
+        (("store",), "store: not in effect yet; all is in one process."),
+        (("server", "tls"), "server.tls: not in effect yet; there is none."),
+        (("models", "m", "hedging"), "models.m.hedging: not in effect yet; nobody is asked twice."),
     ],
 )
-def test_what_waits_is_named_with_its_key(text: str, key: str) -> None:
-    (sentence,) = read(text).waiting
-    assert sentence.startswith(f"{key}: not in effect yet; ")
-    assert sentence.endswith(".")
+def test_what_waits_is_named_with_its_key(path: tuple[str, ...], sentence: str) -> None:
+    assert waiting.sentences(_found((path, "redis")), ROWS) == (sentence,)
 
 
 def test_nothing_asked_for_is_nothing_told() -> None:
-    text = SIM + 'admin: {token: "${T:-}"}\ntenants: {t: {limits: {}}}\nprices: {}\ncache: {}\n'
-    assert read(text).waiting == ()
+    found = _found((("store",), "memory"), (("models", "m", "hedging"), None), (("a",) * 4, 1))
+    assert waiting.sentences(found, ROWS) == ()
 
 
 def test_a_feature_is_told_once_however_often_it_is_used() -> None:
-    text = (
-        "models: {demo: b0/lorem}\nbackends: {"
-        + ", ".join(f"b{i}: {{provider: vertex}}" for i in range(9))
-        + "}"
-    )
-    (sentence,) = read(text).waiting
-    assert sentence.startswith("backends.b0.provider and 8 more: not in effect yet; ")
-
-
-def test_every_row_can_be_met() -> None:
-    for row in waiting.ROWS:
-        assert 1 <= len(row.key.split(".")) <= 3
-        assert row.sentence.endswith(".")
+    found = _found(*((("models", f"m{at}", "hedging"), {}) for at in range(9)))
+    (sentence,) = waiting.sentences(found, ROWS)
+    assert sentence.startswith("models.m0.hedging and 8 more: not in effect yet; ")

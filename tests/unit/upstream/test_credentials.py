@@ -18,7 +18,6 @@ from gateway.upstream.credentials import (
     Credential,
     CredentialError,
     Filed,
-    Fixed,
     Renewed,
     Token,
     azure_client,
@@ -45,15 +44,6 @@ async def running(credential: Credential) -> AsyncIterator[None]:
 async def until(true: Callable[[], bool]) -> None:
     while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
         await asyncio.sleep(0.002)
-
-
-@looped
-async def test_a_fixed_one_stays_as_it_is() -> None:
-    credential = Fixed("k")
-    await credential.run()
-    credential.refused()
-    assert credential.current() == "k"
-    assert "k" not in repr(credential).removeprefix("Fixed")
 
 
 # ---- a file
