@@ -45,6 +45,13 @@ def add(commands: "Commands") -> None:
     create.add_argument("--models", type=_words, default=["*"], metavar="A,B*", help="default: all")
     create.add_argument("--operations", type=_words, metavar="A,B", help="default: all")
     create.add_argument("--expires", type=_span, metavar="90d", help="s, m, h or d; default: never")
+    create.add_argument(
+        "--limit", type=_limit, action="append", default=[], metavar="requests_per_minute=60",
+        help="any of the limits that a config's key may have; can be said several times",
+    )  # fmt: skip
+    create.add_argument(
+        "--budget", type=_budget, metavar="50/month", help="dollars a day, week, month, year, total"
+    )
     for name in Caps.__struct_fields__:
         create.add_argument(f"--max-{_dashed(name)}", type=int, metavar="N", dest=f"cap_{name}")
 
@@ -87,6 +94,8 @@ def _create(args: argparse.Namespace) -> int:
                 "models": args.models,
                 "operations": args.operations,
                 "expires_in_s": args.expires,
+                "limits": dict(args.limit),
+                "budget": args.budget,
                 "caps": {name: most for name, most in caps.items() if most is not None},
             },
             Wanted,
@@ -174,6 +183,24 @@ def _place(args: argparse.Namespace) -> tuple[Path, str]:
 
 def _words(text: str) -> list[str]:
     return text.split(",")
+
+
+def _limit(text: str) -> tuple[str, int | float | str]:
+    name, _, amount = text.partition("=")
+    if name == "mode":
+        return name, amount
+    try:
+        return name, int(amount) if amount.isdecimal() else float(amount)
+    except ValueError:
+        raise argparse.ArgumentTypeError("it has the form requests_per_minute=60") from None
+
+
+def _budget(text: str) -> dict[str, object]:
+    usd, _, per = text.partition("/")
+    try:
+        return {"usd": float(usd), "per": per}
+    except ValueError:
+        raise argparse.ArgumentTypeError("it has the form 50/month") from None
 
 
 def _dashed(name: str) -> str:

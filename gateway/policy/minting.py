@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from gateway.config.schema import Caps, Key, Limits, Operation
+from gateway.config.schema import Budget, Caps, Key, Limits, Operation
 from gateway.policy.access import NO_CAPS, keyed
 
 PREFIX: Final = "gwk_"
@@ -37,6 +37,10 @@ class _Limits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
+class _Budget(Budget, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new key is to be."""
 
@@ -46,6 +50,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     operations: tuple[Operation, ...] | None = None
     caps: _Caps = _Caps()
     limits: _Limits = _Limits()
+    budget: _Budget | None = None
     expires_in_s: Annotated[float, Meta(gt=0, le=10 * 366 * 86_400)] | None = None
 
 
@@ -62,6 +67,7 @@ class Minted(
     operations: tuple[Operation, ...] | None = None
     caps: Caps = NO_CAPS
     limits: Limits = Limits()
+    budget: Budget | None = None
     created_at: float = 0.0
     expires_at: float | None = None
     revoked_at: float | None = None
@@ -112,6 +118,7 @@ def create(entries: Entries, wanted: Wanted, clear: str, secret: str, now: float
         operations=wanted.operations,
         caps=Caps(**msgspec.structs.asdict(wanted.caps)),
         limits=Limits(**msgspec.structs.asdict(wanted.limits)),
+        budget=None if wanted.budget is None else Budget(**msgspec.structs.asdict(wanted.budget)),
         created_at=now,
         expires_at=None if wanted.expires_in_s is None else now + wanted.expires_in_s,
     )
@@ -162,6 +169,7 @@ def good(entries: Entries, now: float) -> tuple[Key, ...]:
             operations=one.operations,
             caps=one.caps,
             limits=one.limits,
+            budget=one.budget,
         )
         for one in entries
         if now < one.ends_at

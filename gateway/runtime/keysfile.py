@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.config.zones import zone
 from gateway.policy.minting import Entries, good
 from gateway.wire import json
 
@@ -42,7 +43,7 @@ def read(path: Path) -> Entries:
         raise KeysFileError(f"{path} is larger than {MAX_BYTES} bytes")
     try:
         entries = msgspec.json.decode(text, type=_Kept).keys
-        good(entries, 0.0)
+        _check(entries)
     except (ValueError, RecursionError) as error:
         raise KeysFileError(f"{path}: {error}") from None
     return entries
@@ -50,12 +51,31 @@ def read(path: Path) -> Entries:
 
 def change(path: Path, changed: Callable[[Entries], Entries]) -> Entries:
     """What the file holds afterwards. Raises OSError, KeysFileError, and what changed raises."""
+
+    def checked(entries: Entries) -> Entries:
+        try:
+            _check(entries)
+        except ValueError as error:
+            raise KeysFileError(str(error)) from None
+        return entries
+
     path = path.resolve()  # behind a link, what it points to is replaced
     with _alone(path):
-        entries = changed(read(path))
+        entries = checked(changed(read(path)))
         text = json.write(_said(msgspec.to_builtins(_Kept(entries))))
         _replace(path, msgspec.json.format(text, indent=1))
     return entries
+
+
+def _check(entries: Entries) -> None:
+    """Raises ValueError for what no gateway could put into force."""
+    good(entries, 0.0)
+    for one in entries:
+        if one.budget is not None:
+            try:
+                zone(one.budget.zone)
+            except ValueError as error:
+                raise ValueError(f"key {one.name!r}: budget.zone {error}") from None
 
 
 def signature(path: Path) -> Signature | None:

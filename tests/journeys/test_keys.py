@@ -17,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import msgspec
 import pytest
 
+from gateway.config.schema import Limits
 from gateway.policy import minting
 from gateway.runtime import keysfile
 from tests.harness import KEY, ROOT, Gateway, config_for, until
@@ -86,13 +88,35 @@ def test_a_key_comes_is_replaced_and_goes_in_every_worker_within_a_second(file: 
         assert second not in text
 
 
+def test_a_keys_own_limits_are_exact_over_the_workers_and_change_within_a_second(
+    file: Path,
+) -> None:
+    more = f'keys_file: {{path: "{file}"}}\nserver: {{workers: 2}}'
+    clear = keys(file, "create", "--name", "k", "--tenant", "t", "--limit", "requests_per_day=5")
+
+    def passed(gateway: Gateway) -> int:
+        with ThreadPoolExecutor(8) as pool:
+            codes = list(pool.map(lambda _: status(gateway, clear), range(16)))
+        assert set(codes) <= {200, 429}
+        return codes.count(200)
+
+    def widened(entries: minting.Entries) -> minting.Entries:
+        return tuple(msgspec.structs.replace(one, limits=Limits(concurrent=9)) for one in entries)
+
+    with Vendor(GOOD) as vendor, Gateway(config_for(vendor.url, more=more)) as gateway:
+        assert passed(gateway) == 5
+        keysfile.change(file, widened)
+        until(lambda: everywhere(gateway, clear, 200), SECOND + SLACK_S, "not changed")
+
+
 def test_a_stream_that_runs_when_its_key_is_revoked_ends_normally(file: Path) -> None:
     events = chat_events(["a", "b", "c"], used=usage(7, 3))
     script: list[Step] = [Send(stream_head() + chunk(events[0]) + chunk(events[1])), Wait(2.5)]
     script.append(Send(b"".join(map(chunk, events[2:])) + chunk(b"data: [DONE]\n\n") + LAST_CHUNK))
     more = f'keys_file: {{path: "{file}"}}'
-    clear = keys(file, "create", "--name", "fresh", "--tenant", "t")
-    with Vendor(script) as vendor, Gateway(config_for(vendor.url, more=more)) as gateway:
+    limited = ("create", "--name", "fresh", "--tenant", "t", "--limit", "concurrent=1")
+    clear = keys(file, *limited)
+    with Vendor(script, GOOD) as vendor, Gateway(config_for(vendor.url, more=more)) as gateway:
         body = {**HELLO, "stream": True}
         with ThreadPoolExecutor(1) as pool:
             stream = pool.submit(gateway.post, "/v1/chat/completions", body, clear)
@@ -105,6 +129,8 @@ def test_a_stream_that_runs_when_its_key_is_revoked_ends_normally(file: Path) ->
             )
             assert not stream.done()
             code, answer = stream.result(20)
+        again = keys(file, *limited)  # the same name counts on: what was held has come back
+        until(lambda: status(gateway, again) == 200, SECOND + SLACK_S, "still held")
     assert code == 200
     assert answer.rstrip().endswith(b"data: [DONE]")
 

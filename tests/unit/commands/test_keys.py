@@ -7,7 +7,7 @@ import pytest
 
 from gateway.cli import main
 from gateway.commands.keys import SECRET_VARIABLE
-from gateway.config.schema import Caps
+from gateway.config.schema import Budget, Caps, Limits
 from gateway.policy.minting import digest_of
 from gateway.runtime import keysfile
 
@@ -48,6 +48,15 @@ def test_scopes_are_as_said(file: Path) -> None:
     assert entry.expires_at == pytest.approx(entry.created_at + 7200)
 
 
+def test_limits_are_as_said_and_a_rotated_key_has_them_too(file: Path) -> None:
+    more = ["--limit", "requests_per_minute=60", "--limit", "usd_per_day=1.5"]
+    assert create(file, *more, "--budget", "50/month") == 0
+    assert main(["keys", "rotate", "k", "--file", str(file)]) == 0
+    for entry in keysfile.read(file):
+        assert entry.limits == Limits(requests_per_minute=60, usd_per_day=1.5)
+        assert entry.budget == Budget(usd=50, per="month")
+
+
 def test_rotation_prints_another_and_both_are_listed(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +86,9 @@ def test_a_revoked_key_is_listed_as_such(file: Path, capsys: pytest.CaptureFixtu
         ["create", "--name", "a\nb", "--tenant", "t"],
         ["create", "--name", "a", "--tenant", "t", "--models", "a*b"],
         ["create", "--name", "a", "--tenant", "t", "--max-n", "0"],
+        ["create", "--name", "a", "--tenant", "t", "--limit", "requests_per_fortnight=1"],
+        ["create", "--name", "a", "--tenant", "t", "--limit", "concurrent=0"],
+        ["create", "--name", "a", "--tenant", "t", "--budget", "5/fortnight"],
         ["rotate", "nobody"],
         ["revoke", "nobody"],
     ],

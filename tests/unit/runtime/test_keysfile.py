@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway.config.schema import Budget
 from gateway.policy import minting
 from gateway.policy.minting import Entries, Wanted
 from gateway.runtime import keysfile
@@ -111,3 +112,13 @@ def test_its_form_is_plain(tmp_path: Path) -> None:
     keysfile.change(path, adding("a"))
     (entry,) = msgspec.json.decode(path.read_bytes())["keys"]
     assert entry.keys() == {"name", "tenant", "digest", "prefix", "created_at"}
+
+
+def test_a_budget_of_a_zone_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    keysfile.change(path, adding("a"))
+    before = path.read_bytes()
+    nowhere = Budget(usd=1, per="day", zone="Europe/Nowhere")
+    with pytest.raises(KeysFileError, match=r"key 'a': budget\.zone must be"):
+        keysfile.change(path, lambda all: (msgspec.structs.replace(all[0], budget=nowhere),))
+    assert path.read_bytes() == before
