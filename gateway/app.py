@@ -34,6 +34,7 @@ from gateway.simulated import server as simulated
 from gateway.stores import base as stores
 from gateway.stores.address import parsed
 from gateway.stores.desk import Away, Desk, SharedDesk
+from gateway.stores.packed import Packed
 from gateway.stores.redis import RedisStore
 from gateway.stores.shared import SharedStore
 from gateway.stores.tiered import Tiered
@@ -164,7 +165,10 @@ class App:
             return self._runtime.desk
         witness = Witness(self._metrics, self._log, where)
         desk = SharedDesk(store, self._away, witness, config.server.workers)
-        self._runtime.values, self._runtime.shares = Tiered(self._runtime.near, store), True
+        far = Packed(store)
+        _packs(far, config)
+        self._runtime.followers.append(partial(_packs, far))
+        self._runtime.values, self._runtime.shares = Tiered(self._runtime.near, far), True
         if await desk.greet() == "auth":
             raise OSError(f"store {where} refuses our user or password")
         return desk
@@ -277,6 +281,10 @@ class App:
         metrics.number("gateway_price_table_age_seconds").value = age_s
         metrics.number("gateway_shed_total", "connections").value = listening.crowded_out
         measure(self._runtime.snapshot, metrics, time.monotonic())
+
+
+def _packs(far: Packed, config: Config) -> None:
+    far.packs = config.cache.compress
 
 
 def _follow(listening: Listening, config: Config) -> None:

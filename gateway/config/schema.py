@@ -457,6 +457,9 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
         Count, Meta(description="All that is remembered; the least used goes first.")
     ] = 256 << 20
     max_entry_bytes: Annotated[Count, Meta(description="Largest answer remembered.")] = 1 << 20
+    compress: Annotated[
+        bool, Meta(description="Answers take less room in a shared store, for some CPU of each.")
+    ] = False
     verify: Annotated[
         Ratio,
         Meta(description="Share of hits that are asked again, to learn how equal answers are."),

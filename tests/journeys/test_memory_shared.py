@@ -22,7 +22,7 @@ store: {store}
 keys: [{{name: tester, tenant: testers, key: "{key}", models: ["*"]}}]
 backends: {{up: {{provider: openai_compatible, base_url: "{url}/v1"}}}}
 models: {{m: {{targets: [{{use: up/x}}]}}}}
-cache: {{enabled: true}}
+cache: {{enabled: true, compress: true}}
 """
 CLIENT = httpx2.Client(timeout=30, limits=httpx2.Limits(max_connections=60))
 BODY = response(body=chat_body())
@@ -60,7 +60,7 @@ def ask(gateway: Gateway, said: str, *, stream: bool = False) -> httpx2.Response
 
 
 def test_what_the_store_has_spoilt_is_a_miss_and_counted(store: Server) -> None:
-    with Vendor(choose=answered) as vendor, ThreadPoolExecutor(5) as pool:
+    with Vendor(choose=answered) as vendor, ThreadPoolExecutor(6) as pool:
         config = CONFIG.format(store=store.url, key=KEY, url=vendor.url)
         questions = [*SPOILING, "whole"]
         with Gateway(config) as gateway:
@@ -81,6 +81,7 @@ SPOILING = {
     "truncated": "local v = redis.call('GET', KEYS[1]); redis.call('SET', KEYS[1], v:sub(1, -9))",
     "flipped": "local v = redis.call('GET', KEYS[1]); "
     "redis.call('SET', KEYS[1], (v:gsub('Hello', 'Hallo')))",
+    "unpacked": "redis.call('SET', KEYS[1], 'z' .. redis.call('GET', KEYS[1]))",
     "swapped": "redis.call('SET', KEYS[1], redis.call('GET', KEYS[2]))",
     "foreign": "redis.call('SET', KEYS[1], 'somebody else was here')",
 }
