@@ -30,7 +30,7 @@ _document: Final = msgspec.json.Decoder(Document).decode
 class Ask:
     """An understood request, the same for every attempt. Nothing of it ever changes."""
 
-    __slots__ = ("_read", "client", "fields", "head", "operation", "passed", "route")
+    __slots__ = ("_read", "client", "fields", "head", "operation", "passed", "route", "stream")
 
     def __init__(
         self,
@@ -46,12 +46,9 @@ class Ask:
         self.head = head
         self.fields = fields
         self.route = route
+        self.stream = head.stream is True
         self.passed = passed  # header lines of the client's that go along
         self._read: Document | None = None
-
-    @property
-    def stream(self) -> bool:
-        return self.head.stream is True
 
     def on(self, route: Route, fields: json.Fields | None = None) -> "Ask":
         """The same of another route, or with other fields."""

@@ -59,7 +59,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 
     def route(self, model: str) -> Route:
         """How a model is served, if this caller may use it. Raises GatewayError."""
-        route = self.snapshot.route(model)
+        snapshot = self.snapshot
+        route = snapshot.routes.get(model) or snapshot.route(model)
         if route is None:
             shown = model if len(model) <= MAX_NAME_SHOWN else model[:MAX_NAME_SHOWN] + "…"
             raise GatewayError(

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from gateway.errors import GatewayError
-from gateway.wire.http import LAST_CHUNK, status_line
+from gateway.wire.http import LAST_CHUNK, STATUS_LINES, status_line
 
 
 class Source(Protocol):
@@ -95,10 +95,10 @@ class Outlet(msgspec.Struct, eq=False):
         self.started = True
         self.bytes_sent = len(body)
         head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
-            status_line(status),
+            STATUS_LINES.get(status) or status_line(status),
             _DATE.now(),
             headers,
-            self._connection(),
+            b"" if self.keep and self.chunked else self._connection(),
             len(body),
         )
         self.writer.write(head if self.bodiless else head + body)

@@ -48,7 +48,7 @@ class Log:
     def __init__(self, fd: int, *, level: str = "info", form: str = "json") -> None:
         self._fd = fd
         self._lines: deque[bytes] = deque()  # the loop appends, the thread takes
-        self._stamp = _Stamp()
+        self.now = _Stamp().now
         self._closing = threading.Event()
         self._torn = False  # the last write ended within a line
         self.dropped = 0
@@ -60,19 +60,12 @@ class Log:
         self._rank = _RANK[level]
         self.json = form == "json"
 
-    def now(self) -> str:
-        return self._stamp.now()
-
     def wants(self, level: Level) -> bool:
         return _RANK[level] >= self._rank
 
     def struct(self, line: msgspec.Struct) -> None:
         """A line of the hot path; its fields are the line's."""
-        self._append(_encode(line) if self.json else _text(msgspec.to_builtins(line)))
-
-    def line(self, line: bytes) -> None:
-        """A line that is JSON already."""
-        self._append(line)
+        self.line(_encode(line) if self.json else _text(msgspec.to_builtins(line)))
 
     def say(self, level: Level, event: str, **facts: object) -> None:
         """Something that happened to the gateway itself."""
@@ -80,7 +73,7 @@ class Log:
             return
         line: dict[str, object] = {"ts": self.now(), "level": level, "event": event}
         line |= {key: value for key, value in facts.items() if value is not None}
-        self._append(_encode(line) if self.json else _text(line))
+        self.line(_encode(line) if self.json else _text(line))
 
     def surprise(self, event: str, error: BaseException, **facts: object) -> None:
         """A fault of ours: its type and places, never its message, which might quote a request."""
@@ -90,7 +83,8 @@ class Log:
         ]
         self.say("error", event, error=type(error).__name__, places=places, **facts)
 
-    def _append(self, line: bytes) -> None:
+    def line(self, line: bytes) -> None:
+        """A line as it is to be."""
         if len(self._lines) >= MAX_LINES:
             self.dropped += 1
         else:

@@ -163,10 +163,11 @@ class Connection(asyncio.BufferedProtocol):
 
         bare: its bytes, if none was of the body.
         """
-        if self._reply is reply:
-            self._hand_over(reply)
-        else:
-            self._body.clear()  # of an answer that nobody asked for
+        if self._body:
+            if self._reply is reply:
+                self._hand_over(reply)
+            else:
+                self._body.clear()  # of an answer that nobody asked for
         self._bare += bare
         if self._bare > MAX_BARE:
             self._fault = Code.PROTOCOL_ERROR
@@ -184,9 +185,8 @@ class Connection(asyncio.BufferedProtocol):
     def _hand_over(self, reply: Reply) -> None:
         """What llhttp has gathered of the body is the reply's."""
         body = self._body
-        if body:
-            reply.append(body[0] if len(body) == 1 else b"".join(body))
-            body.clear()
+        reply.append(body[0] if len(body) == 1 else b"".join(body))
+        body.clear()
 
     def eof_received(self) -> bool:
         return False
@@ -261,7 +261,8 @@ class Connection(asyncio.BufferedProtocol):
         reply = self._reply
         if reply is None or self._status < 200 or self._fault is not None:
             return
-        self._hand_over(reply)
+        if self._body:
+            self._hand_over(reply)
         self._reply = None
         reply.complete = True
         reply.carrier = None

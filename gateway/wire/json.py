@@ -49,7 +49,8 @@ def read(body: bytes) -> Fields:
         raise JsonError("depth", f"the body is nested deeper than {MAX_DEPTH} levels") from None
     if len(fields) > MAX_FIELDS:
         raise JsonError("shape", f"the body has more than {MAX_FIELDS} fields")
-    if deeper_than(body, MAX_DEPTH):
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets > MAX_DEPTH and deeper_than(body, MAX_DEPTH):
         raise JsonError("depth", f"the body is nested deeper than {MAX_DEPTH} levels")
     _check_numbers(body, fields)
     if not _compact(body, fields):
@@ -106,6 +107,8 @@ def _unescaped(part: bytes) -> bytes:
 # ---- numbers
 
 _DIGITS: Final = b"0123456789"
+_ALL_ZEROES: Final = bytes.maketrans(_DIGITS, b"0" * 10)
+_TOO_LONG: Final = b"0" * (MAX_DIGITS + 1)
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 _SMALL: Final = 64 * 1024  # bytes up to which every number is looked at, not only those on top
 MONSTER: Final = 4096  # digits; Python refuses to read an integer of more than 4300
@@ -131,7 +134,7 @@ def has_monster(body: bytes) -> bool:
 
 def _check_numbers(body: bytes, fields: Fields) -> None:
     small = len(body) <= _SMALL
-    if small and len(body) - len(body.translate(None, _DIGITS)) <= MAX_DIGITS:
+    if small and body.translate(_ALL_ZEROES).find(_TOO_LONG) < 0:
         return
     for key, raw in fields.items():
         value = bytes(raw)
