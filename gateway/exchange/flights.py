@@ -362,6 +362,8 @@ class Seat:
 
     def _head(self) -> bytes:
         attempts, found = self._flight.record.attempts, self._flight.found
+        if found is None:
+            self.record.dropped = self._flight.record.dropped
         named = b""
         if found is not None:
             named = named_header(found.target)

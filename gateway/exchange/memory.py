@@ -74,12 +74,12 @@ class Memory:
         looked = sought.on(likely.route)
         digest = looked.digest(likely.target)
         place, record.cache_key = looked.place(digest), digest.hex()
+        record.dropped = looked.dropped
         entry = await self._kept(place, digest) if wish.look else None
         if entry is not None and _young(entry, wish):
             number = self._runtime.near.number(
                 place
             )  # now: there may be another one when it is told
-            record.dropped = looked.dropped
             hit = await self._hit(sought, entry, outlet, record)
             if number is not None and looked.repeats:
                 self._learn(sought, body, (place, number), entry, *hit)

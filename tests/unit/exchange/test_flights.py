@@ -113,6 +113,21 @@ async def test_a_backend_s_fingerprint_is_found_in_its_own_words_only() -> None:
         assert whole.fingerprint == ""
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@looped
+async def test_what_could_not_be_told_to_the_backend_is_told_to_every_client(stream: bool) -> None:
+    async with serving(GOOD) as on:
+        flight = flown(on, stream=True)
+        client, seat = seated(on, flight, stream=stream)
+        riding = asyncio.ensure_future(seat.ride(5))
+        await asyncio.sleep(0)
+        flight.record.dropped = ["seed"]
+        flight.push(b"".join(EVENTS) + b"data: [DONE]\n\n")
+        landed(flight)
+        await riding
+        assert client.headers["x-gateway-dropped"] == "seed"
+
+
 @looped
 async def test_one_record_pays_and_when_its_client_leaves_the_next_one_does() -> None:
     async with serving(GOOD) as on:
