@@ -88,7 +88,8 @@ def standing(units: float, claim: Claim, *, taken: bool) -> Standing:
 def take(
     levels: Sequence[Level], claims: Sequence[Claim], now: float
 ) -> tuple[Sequence[Level], Verdict]:
-    """All of the claims or none; returns the next levels. A refusal leaves them as they were.
+    """All of the claims or none; returns the next levels. A refusal leaves them as they were, but
+    for the time of one whose clock went far back: what is refused would stay so until then.
 
     A shadow claim that does not fit is not taken, and refuses nothing.
     """
@@ -100,7 +101,11 @@ def take(
         for level, claim, fit in zip(before, claims, fitting, strict=True)
     )
     if not granted:
-        return levels, Verdict(False, standings)
+        kept = [
+            fresh if fresh.at < level.at else level
+            for fresh, level in zip(before, levels, strict=True)
+        ]
+        return kept, Verdict(False, standings)
     after = [
         Level(level.units + claim.cost, level.at) if fit else level
         for level, claim, fit in zip(before, claims, fitting, strict=True)

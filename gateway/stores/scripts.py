@@ -37,7 +37,7 @@ local function drained(kept, capacity, rate)
   units, at = tonumber(units), tonumber(at)
   if not units or not at then return 0, now end
   if now >= at then return math.max(0, units - (now - at) * rate), now end
-  if (at - now) * rate > capacity then return units, now end
+  if (at - now) * rate > capacity then return units, now, true end
   return units, at
 end
 
@@ -91,14 +91,18 @@ for i, key in ipairs(keys) do
   local arg = 4 + (i - 1) * 5
   local cost, capacity, rate = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
   local keep_s, mark = tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 4])
-  local units, at = drained(kept[i], capacity, rate)
+  local units, at, set_back = drained(kept[i], capacity, rate)
   local fit = units + cost <= capacity + SLACK
   if not fit and mark < 2 then granted = false end
-  claims[i] = {key, units, at, cost, capacity, rate, keep_s, mark, fit}
+  claims[i] = {key, units, at, cost, capacity, rate, keep_s, mark, fit, set_back}
   answer[i + 1] = text(units)
 end
 if not granted then
   answer[1] = 0
+  for _, claim in ipairs(claims) do
+    local key, units, at, _, _, rate, keep_s, _, _, set_back = unpack(claim)
+    if set_back then keep(key, units, at, rate, keep_s) end
+  end
   return answer
 end
 local record = ''
@@ -113,7 +117,10 @@ for i, claim in ipairs(claims) do
   end
 end
 if record ~= '' then
-  redis.call('HSET', HELD, lease, record)
+  if type(redis.pcall('HSET', HELD, lease, record)) ~= 'number' then
+    redis.call('RENAME', HELD, PREFIX .. 'bad:held')
+    redis.call('HSET', HELD, lease, record)
+  end
   redis.call('ZADD', LEASES, text(now + lease_s), lease)
 end
 return answer
@@ -149,10 +156,19 @@ return 1
 )
 
 # KEYS: the leases' two, the members. ARGV: the time, a lease's length, who says it, the leases.
-# Answers how many have said so lately.
+# Answers how many have said so lately. A time that lies too far ahead is from before the clock was
+# set back: it ends a lease's length from now.
 RENEW: Final = Script.of(
     """
-local until_ = text(now + tonumber(ARGV[2]))
+local lease_s = tonumber(ARGV[2])
+local until_, ahead = text(now + lease_s), '(' .. text(now + lease_s * 4 / 3)
+for i = 2, 3 do
+  local late = redis.pcall('ZRANGEBYSCORE', KEYS[i], ahead, '+inf', 'LIMIT', 0, 1000)
+  if late.err then
+    redis.call('RENAME', KEYS[i], PREFIX .. 'bad:' .. string.sub(KEYS[i], #PREFIX + 1))
+  end
+  for _, one in ipairs(late) do redis.call('ZADD', KEYS[i], until_, one) end
+end
 for i = 4, #ARGV do redis.call('ZADD', LEASES, 'XX', until_, ARGV[i]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now))
 redis.call('ZADD', KEYS[3], until_, ARGV[3])

@@ -43,6 +43,12 @@ def test_a_refused_claim_costs_nothing() -> None:
     assert verdict.standings[1].remaining == 10  # the one that had room kept it
 
 
+def test_a_clock_that_went_far_back_does_not_keep_what_is_refused_refused() -> None:
+    levels, verdict = take([Level(10, 5000.0)], [claim()], 1000.0)
+    assert not verdict.granted
+    assert take(levels, [claim()], 1001.0)[1].granted
+
+
 def test_a_claim_beyond_the_capacity_is_never_granted_and_says_so() -> None:
     _, verdict = take([NOTHING], [claim(cost=11)], 0.0)
     assert not verdict.granted

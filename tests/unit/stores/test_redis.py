@@ -98,6 +98,19 @@ async def test_leases_of_a_dead_worker_return_within_the_lease() -> None:
 
 
 @looped
+async def test_a_clock_that_was_set_back_locks_no_dead_workers_lease_for_longer() -> None:
+    async with store() as (redis, _, clock):
+        await redis.claim("dead", [SLOT])
+        await redis.renew(["dead"])
+        clock.now -= 3600
+        assert await redis.renew([]) == 1
+        clock.now += LEASE_S - 1
+        assert not (await redis.claim("b", [SLOT])).granted
+        clock.now += 2
+        assert (await redis.claim("c", [SLOT])).granted
+
+
+@looped
 async def test_who_says_it_shares_the_store_is_counted() -> None:
     async with store() as (redis, server, clock):
         other = RedisStore(parsed(server.url), clock=clock)
@@ -113,6 +126,9 @@ async def test_odd_values_at_our_keys_lock_nobody_out() -> None:
     async with store() as (redis, server, _):
         server.asked("LPUSH", "gw1{limits}:level:slots", "x")
         server.asked("SET", "gw1{limits}:level:" + TOKENS.key, "\0garbage")
+        for key in ("leases", "held", "members"):
+            server.asked("SET", "gw1{limits}:" + key, "x")
+        assert await redis.renew(["0"]) == 1
         server.asked("SET", "gw1{limits}:leases", "x")
         for number in range(2):
             assert (await redis.claim(str(number), [SLOT, TOKENS])).granted
