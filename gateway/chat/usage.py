@@ -3,6 +3,7 @@
 A vendor that counts them apart is added up where its dialect is read.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -66,6 +67,11 @@ def read(raw: bytes | msgspec.Raw) -> Usage | None:
     except msgspec.DecodeError:
         return None
     return None if said is None else _believed(said)
+
+
+def summed(counts: Sequence[Usage]) -> Usage:
+    columns = zip(*map(msgspec.structs.astuple, counts), strict=True)
+    return Usage(*(sum(column) for column in columns))
 
 
 def of(document: object) -> Usage | None:

@@ -56,7 +56,7 @@ class Parts:
         counts = [usage.of(answer.get("usage")) for answer in answers]
         said = [count for count in counts if count is not None]
         if said:
-            whole["usage"] = usage.written(_summed(said))
+            whole["usage"] = usage.written(usage.summed(said))
         return whole
 
     def _numbered(self, part: int, choice: Document) -> Document:
@@ -104,10 +104,4 @@ class PartStream:
 
     def close(self) -> list[Delta]:
         """After the last part's end: what all of it took."""
-        return [Count(_summed(list(self._counts.values())))] if self._counts else []
-
-
-def _summed(counts: Sequence[Usage]) -> Usage:
-    return Usage(
-        *(sum(column) for column in zip(*map(msgspec.structs.astuple, counts), strict=True))
-    )
+        return [Count(usage.summed(list(self._counts.values())))] if self._counts else []

@@ -58,7 +58,16 @@ OPAQUE: Final = Size(0, 0)  # a request that is not understood
 class Meter:
     """One exchange's. `claim` before anything goes upstream, `settle` however it has ended."""
 
-    __slots__ = ("_at_backends", "_caller", "_claims", "_record", "_rules", "_runtime", "_size")
+    __slots__ = (
+        "_at_backends",
+        "_caller",
+        "_claims",
+        "_part",
+        "_record",
+        "_rules",
+        "_runtime",
+        "_size",
+    )
 
     def __init__(self, runtime: Runtime, caller: Caller, record: Record) -> None:
         self._runtime = runtime
@@ -67,11 +76,11 @@ class Meter:
         self._rules: Rules | None = None
         self._claims: list[Claim] = []  # what is to be settled
         self._at_backends: list[_AtBackend] = []
-        self._size = OPAQUE
+        self._size = self._part = OPAQUE  # of the exchange, of one attempt
 
     async def claim(self, route: Route, size: Size) -> None:
         """All that it may take, or nothing. Raises GatewayError."""
-        self._size = size
+        self._size = self._part = size
         rules = self._caller.snapshot.rulebook.of(self._caller.key, route.model)
         if rules is None:
             return
@@ -89,6 +98,13 @@ class Meter:
         if rules.leased:
             self._claims = claims
 
+    def divide(self, parts: int) -> None:
+        """It is asked in so many attempts, each for its share."""
+        whole = self._size
+        self._part = Size(
+            whole.request_bytes // parts, whole.max_output, max(1, whole.choices // parts)
+        )
+
     async def claim_at(self, target: Target, attempt: Attempt) -> float | None:
         """The same for the limits of one attempt's backend: None, or for how long to leave it."""
         rules = self._caller.snapshot.rulebook.of_backend(target.backend.name)
@@ -96,7 +112,7 @@ class Meter:
             return None
         runtime, record, now = self._runtime, self._record, time.time()
         estimate = runtime.estimate(record.model)
-        amounts = expected(estimate, (target,), rules, self._size)
+        amounts = expected(estimate, (target,), rules, self._part)
         claims = [rule.claim(amounts, now) for rule in rules.all]
         lease = f"{record.id}/{len(record.attempts)}"
         verdict = await runtime.desk.claim(lease, claims)

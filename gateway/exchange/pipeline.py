@@ -20,6 +20,7 @@ from gateway.exchange.caller import Caller
 from gateway.exchange.course import Course
 from gateway.exchange.memory import Memory
 from gateway.exchange.metering import Meter, Size
+from gateway.exchange.parts import answer_in_parts, needed
 from gateway.exchange.passage import Incoming, Passage
 from gateway.exchange.shadow import Shadows
 from gateway.exchange.taps import Outlet
@@ -72,6 +73,16 @@ class Gateway:
                 self._shadows.cast(ask, route.shadow)
             patience_s = caller.patience_s(stream=ask.stream)
             deadline_at = record.started_at + min(route.deadline_s, patience_s)
+            if operation is Operation.COMPLETION and needed(fields, route):
+                await answer_in_parts(
+                    ask,
+                    outlet,
+                    record,
+                    meter,
+                    lambda: Course(route, operation, head.model, caller, self._draw, session),
+                    deadline_at,
+                )
+                return
             if route.caching.enabled and await self._memory.answers(
                 ask, body, caller, course, outlet, record, deadline_at
             ):

@@ -64,6 +64,21 @@ def test_a_text_is_completed_by_a_chat(client: Any) -> None:
     assert streamed == texts
 
 
+def test_several_texts_are_completed_by_a_chat(client: Any) -> None:
+    asked = {"model": "chat", "prompt": ["One", "Two"], "n": 2, "echo": True, "seed": 1}
+    whole: Completion = client.completions.create(**asked)
+    texts = {choice.index: choice.text for choice in whole.choices}
+    assert [text[:3] for _, text in sorted(texts.items())] == ["One", "One", "Two", "Two"]
+    assert min(map(len, texts.values())) > 3
+    streamed = dict.fromkeys(texts, "")
+    more = {"stream": True, "stream_options": {"include_usage": True}}
+    for chunk in client.completions.create(**asked, **more):
+        for choice in chunk.choices:
+            streamed[choice.index] += choice.text
+    assert streamed == texts
+    assert chunk.usage == whole.usage
+
+
 @pytest.mark.parametrize(
     ("ask", "param"),
     [

@@ -149,3 +149,18 @@ async def test_an_attempts_backend_is_claimed_for_by_itself() -> None:
         other.settle()
         assert 149 < level("backend/bad/tokens_per_day") <= 150
         assert level("backend/bad/concurrent") == 0
+
+
+@looped
+async def test_the_parts_of_a_request_claim_their_share_of_a_backend_each() -> None:
+    config = CONFIG.replace("max_in_flight: 1", "limits: {{tokens_per_day: 1000}}")
+    async with serving((), config=config) as on:
+        (target,) = on.route().targets
+        one, record = meter(on)
+        await one.claim(on.route(), Size(400, 150, 4))  # 700 tokens, if the answers are long
+        one.divide(4)
+        record.attempts = []
+        for _ in range(4):
+            record.attempts.append(Attempt("bad", "openai", "x"))
+            assert await one.claim_at(target, record.attempts[-1]) is None
+        one.settle()
