@@ -99,6 +99,7 @@ class App:
         self._keys = KeyWatch(self._runtime)
         self._tokens = TokenWatch(self._runtime)
         self._listening = Listening(ClientDoor(self._runtime, Gateway(self._runtime)))
+        self._values: Tiered | None = None  # where others remember in the same place
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -130,6 +131,8 @@ class App:
                 loop.create_task(Checks(self._runtime).watch()),
                 loop.create_task(desk.watch()),
             ]
+            if self._values is not None:
+                watching.append(loop.create_task(self._values.watch()))
             await self._tokens.first()
             if self._seat is not None:
                 link = await Link.on(self._seat.link)
@@ -168,7 +171,8 @@ class App:
         far = Packed(store)
         _packs(far, config)
         self._runtime.followers.append(partial(_packs, far))
-        self._runtime.values, self._runtime.shares = Tiered(self._runtime.near, far), True
+        values = self._values = Tiered(self._runtime.near, far)
+        self._runtime.values, self._runtime.shares = values, True
         if await desk.greet() == "auth":
             raise OSError(f"store {where} refuses our user or password")
         return desk

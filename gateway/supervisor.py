@@ -25,6 +25,7 @@ from gateway.stores.memory import MemoryStore
 from gateway.stores.owner import Owner
 from gateway.stores.redis import RedisStore
 from gateway.stores.shared import SharedStore
+from gateway.stores.tiered import forget
 from gateway.telemetry.link import Beat, Link, Numbers, Started
 from gateway.telemetry.logs import Log
 from gateway.telemetry.metrics import Metrics
@@ -219,7 +220,7 @@ class Supervisor:
         far = address != "memory"
         store: Store = RedisStore(parsed(address)) if far else SharedStore(self._owner.path)
         try:
-            return await store.purge(pattern)
+            return await forget(store, pattern)
         finally:
             await store.aclose()
 

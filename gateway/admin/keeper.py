@@ -185,7 +185,7 @@ class Keeper:
         return _json({"keys": ended})
 
     async def _purge(self, request: web.Request) -> web.Response:
-        """Of a tenant, a model, an entry, or all; other workers forget within a minute."""
+        """Of a tenant, a model, an entry, or all; other workers forget soon after."""
         asked = request.query
         for name in asked:
             if name not in ("tenant", "model", "entry"):

@@ -1,14 +1,29 @@
 """Values kept twice: near, in this process, in front of a store that others share.
 
-What is near is looked at first and kept there for NEAR_S at most, so that what is purged or made
-anew elsewhere is not missed for long. A far store that cannot answer is its caller's affair.
+What is near is looked at first and kept there for NEAR_S at most, so that what is made anew
+elsewhere is not missed for long. What is purged leaves a mark, which every process looks for, and
+then forgets all that is near. A far store that cannot answer is its caller's affair.
 """
 
+import asyncio
+import contextlib
+import os
 from typing import Final
 
-from gateway.stores.base import Values
+from gateway.stores.base import StoreError, Values
 
 NEAR_S: Final = 60.0
+LOOK_S: Final = 1.0  # between two looks for the mark
+_MARK: Final = b"forgotten"
+_MARK_S: Final = 86_400.0  # as long as anybody may have been away from the store
+_ALL: Final = b"*"
+
+
+async def forget(far: Values, pattern: bytes) -> int:
+    """Purges what is far, and has what is near forgotten everywhere. How many those far were."""
+    purged = await far.purge(pattern)
+    await far.put(_MARK, os.urandom(8).hex().encode(), _MARK_S)
+    return purged
 
 
 class Tiered:
@@ -34,7 +49,18 @@ class Tiered:
 
     async def purge(self, pattern: bytes) -> int:
         await self._near.purge(pattern)
-        return await self._far.purge(pattern)
+        return await forget(self._far, pattern)
+
+    async def watch(self) -> None:
+        """Forgets what is near when anybody has had something forgotten. Never returns."""
+        seen: bytes | None = None
+        while True:
+            with contextlib.suppress(StoreError):
+                mark = await self._far.get(_MARK)
+                if mark is not None and mark != seen:
+                    seen = mark
+                    await self._near.purge(_ALL)
+            await asyncio.sleep(LOOK_S)
 
     async def hold(self, key: bytes, holder: bytes, ttl_s: float) -> bool:
         return await self._far.hold(key, holder, ttl_s)

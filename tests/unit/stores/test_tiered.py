@@ -1,7 +1,11 @@
 """Near first, then far; what is found far is near afterwards, for a while."""
 
+import asyncio
+
+from gateway.stores.base import StoreError
 from gateway.stores.memory import MemoryStore
-from gateway.stores.tiered import NEAR_S, Tiered
+from gateway.stores.tiered import NEAR_S, Tiered, forget
+from tests.unit.exchange.serving import until
 from tests.vendors.looped import looped
 
 
@@ -36,6 +40,50 @@ async def test_what_is_kept_is_everybody_s_and_what_is_purged_is_nobody_s() -> N
     await values.put(b"a/2", b"y", 3600)
     await values.delete(b"a/2")
     assert await far.get(b"a/2") is None
+
+
+@looped
+async def test_what_one_has_forgotten_the_others_forget_soon() -> None:
+    far, nears = MemoryStore(), [MemoryStore() for _ in range(3)]
+    values = [Tiered(near, far) for near in nears]
+    watching = [asyncio.ensure_future(one.watch()) for one in values]
+    await values[0].put(b"a/1", b"x", 3600)
+    await values[0].put(b"b/1", b"y", 3600)
+    for one in values:
+        assert await one.get(b"a/1") == b"x"
+    assert await values[0].purge(b"a/*") == 1
+    await until(lambda: not any(near.bytes for near in nears))
+    assert await values[2].get(b"a/1") is None
+    for one in values:
+        assert await one.get(b"b/1") == b"y"
+    assert await forget(far, b"b/*") == 1
+    await until(lambda: not any(near.bytes for near in nears))
+    assert await values[1].get(b"b/1") is None
+    for task in watching:
+        task.cancel()
+
+
+class Away(MemoryStore):
+    """A store that cannot be asked at first."""
+
+    asked = 0
+
+    async def get(self, key: bytes) -> bytes | None:
+        self.asked += 1
+        if self.asked == 1:
+            raise StoreError("timeout")
+        return await super().get(key)
+
+
+@looped
+async def test_a_store_that_is_away_is_looked_at_again() -> None:
+    near, far = MemoryStore(), Away()
+    await forget(far, b"*")
+    await near.put(b"a/1", b"x", 60)
+    watching = asyncio.ensure_future(Tiered(near, far).watch())
+    await until(lambda: not near.bytes)
+    assert far.asked == 2
+    watching.cancel()
 
 
 @looped
