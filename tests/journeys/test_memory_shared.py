@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -23,7 +23,9 @@ keys: [{{name: tester, tenant: testers, key: "{key}", models: ["*"]}}]
 backends: {{up: {{provider: openai_compatible, base_url: "{url}/v1"}}}}
 models: {{m: {{targets: [{{use: up/x}}]}}}}
 cache: {{enabled: true, compress: true}}
+admin: {{token: {token}}}
 """
+TOKEN = "admin-0123456789abcdef"
 CLIENT = httpx2.Client(timeout=30, limits=httpx2.Limits(max_connections=60))
 BODY = response(body=chat_body())
 EVENTS = streamed(*chat_events(used={"prompt_tokens": 7, "completion_tokens": 3}))
@@ -35,11 +37,19 @@ def store() -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def replicas(store: Server, vendor: Vendor) -> Iterator[tuple[Gateway, Gateway]]:
-    config = CONFIG.format(store=store.url, key=KEY, url=vendor.url)
-    with Gateway(config) as one, Gateway(config) as other:
-        yield one, other
+@dataclass(frozen=True, slots=True)
+class House:
+    vendor: Vendor
+    gateways: tuple[Gateway, Gateway]
+    config: str
+
+
+@pytest.fixture(scope="module")
+def house(store: Server) -> Iterator[House]:
+    with Vendor(choose=answered) as vendor:
+        config = CONFIG.format(store=store.url, key=KEY, url=vendor.url, token=TOKEN)
+        with Gateway(config) as one, Gateway(config) as other:
+            yield House(vendor, (one, other), config)
 
 
 def answered(request: Received) -> Script:
@@ -59,41 +69,35 @@ def ask(gateway: Gateway, said: str, *, stream: bool = False) -> httpx2.Response
     return CLIENT.post(url, json=asked, headers=head)
 
 
-def test_what_the_store_has_spoilt_is_a_miss_and_counted(store: Server) -> None:
-    with Vendor(choose=answered) as vendor, ThreadPoolExecutor(6) as pool:
-        config = CONFIG.format(store=store.url, key=KEY, url=vendor.url)
-        questions = [*SPOILING, "whole"]
-        with Gateway(config) as gateway:
-            told = list(pool.map(lambda said: ask(gateway, said), questions))
+def test_what_the_store_has_spoilt_is_a_miss_and_counted(store: Server, house: House) -> None:
+    questions = [*SPOILING, "whole"]
+    with ThreadPoolExecutor(len(questions)) as pool:
+        told = list(pool.map(lambda said: ask(house.gateways[0], said), questions))
         kept = [place(store, answer.headers["x-gateway-cache-key"]) for answer in told]
         for one, spoilt in zip(kept, SPOILING.values(), strict=False):
             store.asked("EVAL", spoilt, "2", one, kept[-1])
-        with Gateway(config) as gateway:  # another process, with nothing near
-            again = list(pool.map(lambda said: ask(gateway, said), questions))
-            assert {text(answer) for answer in again} == {"Hello there."}
-            caches = [answer.headers["x-gateway-cache"] for answer in again]
-            assert caches == [*["miss"] * len(SPOILING), "hit"]
-            assert gateway.metric("gateway_cache_faults_total", kind="corrupt") == len(SPOILING)
+        other = house.gateways[1]  # it has nothing of this near
+        again = list(pool.map(lambda said: ask(other, said), questions))
+    assert {text(answer) for answer in again} == {"Hello there."}
+    caches = [answer.headers["x-gateway-cache"] for answer in again]
+    assert caches == [*["miss"] * len(SPOILING), "hit"]
+    assert other.metric("gateway_cache_faults_total", kind="corrupt") == len(SPOILING)
 
 
-def test_what_is_forgotten_at_one_replica_is_forgotten_at_all(store: Server) -> None:
-    with Vendor(choose=answered) as vendor:
-        token = "admin-0123456789abcdef"
-        config = CONFIG.format(store=store.url, key=KEY, url=vendor.url)
-        config += f"admin: {{token: {token}}}\n"
-        with Gateway(config) as one, Gateway(config) as other:
-            told = [ask(gateway, "forget me") for gateway in (one, other, other)]
-            assert [answer.headers["x-gateway-cache"] for answer in told] == ["miss", "hit", "hit"]
-            purged = CLIENT.delete(
-                f"{one.admin}/admin/cache?entry={told[0].headers['x-gateway-cache-key']}",
-                headers={"authorization": f"Bearer {token}"},
-            )
-            assert purged.json() == {"purged": 1}
+def test_what_is_forgotten_at_one_replica_is_forgotten_at_all(house: House) -> None:
+    one, other = house.gateways
+    told = [ask(gateway, "forget me") for gateway in (one, other, other)]
+    assert [answer.headers["x-gateway-cache"] for answer in told] == ["miss", "hit", "hit"]
+    purged = CLIENT.delete(
+        f"{one.admin}/admin/cache?entry={told[0].headers['x-gateway-cache-key']}",
+        headers={"authorization": f"Bearer {TOKEN}"},
+    )
+    assert purged.json() == {"purged": 1}
 
-            def forgotten() -> bool:
-                return ask(other, "forget me").headers["x-gateway-cache"] == "miss"
+    def forgotten() -> bool:
+        return ask(other, "forget me").headers["x-gateway-cache"] == "miss"
 
-            until(forgotten, 3, "it is still near")
+    until(forgotten, 3, "it is still near")
 
 
 # Of the value at the first key; that at the second one is another request's.
@@ -108,10 +112,13 @@ SPOILING = {
 
 
 def place(store: Server, key: str) -> str:
-    """Where the store keeps an entry."""
-    found = store.asked("KEYS", f"*{key}").split(b"\r\n")
-    assert len(found) == 4, found
-    return found[2].decode()
+    """Where the store keeps an entry, once it does: its client has been answered before."""
+
+    def found() -> list[bytes]:
+        return store.asked("KEYS", f"gw1v:*{key}").split(b"\r\n")
+
+    until(lambda: len(found()) == 4, 5, "it is not kept")
+    return found()[2].decode()
 
 
 def looks(store: Server) -> int:
@@ -130,33 +137,30 @@ def text(answer: httpx2.Response) -> str:
 
 
 @pytest.mark.parametrize("leader_streams", [False, True])
-def test_fifty_at_two_replicas_cost_one_call(store: Server, leader_streams: bool) -> None:
-    said = f"fifty at two, {leader_streams}"
-    with (
-        Vendor(choose=answered) as vendor,
-        replicas(store, vendor) as gateways,
-        ThreadPoolExecutor(50) as pool,
-    ):
+def test_fifty_at_two_replicas_cost_one_call(house: House, leader_streams: bool) -> None:
+    said, before = f"fifty at two, {leader_streams}", len(house.vendor.journal)
+    gateways = house.gateways
+    with ThreadPoolExecutor(50) as pool:
         told = [pool.submit(ask, gateways[0], said, stream=leader_streams)]
         told += [
             pool.submit(ask, gateways[number % 2], said, stream=number % 4 < 2)
             for number in range(49)
         ]
         answers = [one.result() for one in told]
-        assert {text(answer) for answer in answers} == {"Hello there."}
-        assert len(vendor.journal) == 1
-        caches = [answer.headers["x-gateway-cache"] for answer in answers]
-        assert caches.count("miss") == 1
-        assert set(caches) <= {"miss", "shared", "hit"}
-        assert {answer.headers["x-gateway-model"] for answer in answers} == {"up/x"}
-        again = [ask(gateway, said, stream=True) for gateway in gateways]
-        assert {answer.headers["x-gateway-cache"] for answer in again} == {"hit"}
+    assert {text(answer) for answer in answers} == {"Hello there."}
+    assert len(house.vendor.journal) == before + 1
+    caches = [answer.headers["x-gateway-cache"] for answer in answers]
+    assert caches.count("miss") == 1
+    assert set(caches) <= {"miss", "shared", "hit"}
+    assert {answer.headers["x-gateway-model"] for answer in answers} == {"up/x"}
+    again = [ask(gateway, said, stream=True) for gateway in gateways]
+    assert {answer.headers["x-gateway-cache"] for answer in again} == {"hit"}
 
 
 def test_nobody_waits_for_a_replica_that_has_died(store: Server) -> None:
     scripts: list[Script] = [[Stall()], [Send(BODY)]]
     with Vendor(*scripts) as vendor:
-        config = CONFIG.format(store=store.url, key=KEY, url=vendor.url)
+        config = CONFIG.format(store=store.url, key=KEY, url=vendor.url, token=TOKEN)
         dying = Gateway(config)
         dying.__enter__()
         with Gateway(config) as living, ThreadPoolExecutor(2) as pool:
