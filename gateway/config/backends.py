@@ -54,6 +54,8 @@ def resolved(
             proxy=backend.proxy,
             health_check=backend.health_check,
             continues_prefix=backend.continues_prefix,
+            template=backend.template,
+            stops=backend.stops,
             simulated=_simulated(backend, path, findings),
         )
     return backends
@@ -109,6 +111,8 @@ def _check_token(backend: written.Backend, path: Path, findings: Findings) -> No
     bare = not backend.credential and not findings.broken((*path, "credential"))
     if token.source in ("azure_client", "google_account") and bare:
         findings.blame_at((*path, "credential"), f"is missing; {token.source} needs it")
+    if token.tenant and not _VERSION.fullmatch(token.tenant):
+        findings.blame_at((*at, "tenant"), "has letters, digits, '-' and '.' only")
     if token.file and not token.file.startswith("/"):
         findings.blame_at((*at, "file"), "must be a whole path, such as /run/secrets/token")
     if token.url and not re.fullmatch(r"https?://[^/?#@]+(/[^?#]*)?(\?[^#]*)?", token.url):

@@ -85,7 +85,12 @@ class _Models:
             message = "the model may be '*' only where our own name ends in '*'"
             self._findings.blame_at(use, message)
         return schema.Target(
-            backend=backend, model=upstream_model, weight=target.weight, tier=target.tier
+            backend=backend,
+            model=upstream_model,
+            weight=target.weight,
+            tier=target.tier,
+            template=target.template,
+            stops=target.stops,
         )
 
     def _with_sections(

@@ -59,7 +59,10 @@ def printable(text: str, kind: inspect.StrType) -> str:
         raise Wrong("is empty; a text belongs here")
     if kind.max_length is not None and len(text) > kind.max_length:
         raise Wrong(f"must have at most {kind.max_length} characters")
-    if not text.isprintable():
+    if kind.pattern is not None:
+        if not re.search(kind.pattern, text):
+            raise Wrong("has a character that it may not have")
+    elif not text.isprintable():
         raise Wrong("has a character that cannot be shown")
     return text
 

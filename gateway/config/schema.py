@@ -550,6 +550,24 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
 
+TemplateName = Literal[
+    "plain",
+    "chatml",
+    "llama2",
+    "llama3",
+    "llama4",
+    "mistral",
+    "gemma",
+    "phi",
+    "zephyr",
+    "deepseek",
+    "vicuna",
+    "alpaca",
+]
+# Lines may end in one.
+Stops = tuple[Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00]*$")], ...]
+
+
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """One configured place at a provider."""
 
@@ -574,6 +592,8 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Secret | None = None  # an outgoing HTTP proxy's URL; "": none; None: the environment's
     health_check: HealthCheck = HealthCheck()
     continues_prefix: bool = False
+    template: TemplateName | None = None  # of chats with its text models; None: by their names
+    stops: Stops = ()
     simulated: Simulated | None = None  # of provider "simulated", and only there
 
 
@@ -588,6 +608,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     model: str  # the backend's name for it; "*": the rest of the name that was asked for
     weight: int = 1
     tier: int = 1
+    template: TemplateName | None = None  # this and the next: the backend's where it says none
+    stops: Stops = ()
     attempts: Attempts = Attempts()
     timeouts: Timeouts = Timeouts()
     circuit: Circuit = Circuit()

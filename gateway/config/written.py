@@ -33,7 +33,9 @@ from gateway.config.schema import (
     Server,
     Simulated,
     Sticky,
+    Stops,
     Strategy,
+    TemplateName,
     Timeouts,
     Token,
     Untranslatable,
@@ -141,6 +143,16 @@ class Backend(Simulated, frozen=True, kw_only=True):
             "DeepSeek can."
         ),
     ] = False
+    template: Annotated[
+        TemplateName | None,
+        Meta(
+            description="How a chat is written for models of it that only continue texts "
+            "(`operations: [completion]`). If not given, by the model's name."
+        ),
+    ] = None
+    stops: Annotated[
+        Stops, Meta(description="Where such a text ends, beside where its template says.")
+    ] = ()
     ca_file: Annotated[
         str | None, Meta(description="PEM file of the authorities to trust, instead of the usual.")
     ] = None
@@ -177,6 +189,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=100)],
         Meta(description="A higher tier is used only when all lower ones cannot."),
     ] = 1
+    template: Annotated[
+        TemplateName | None,
+        Meta(description="Wins here over the backend's `template`."),
+    ] = None
+    stops: Annotated[Stops, Meta(description="Win here over the backend's `stops`.")] = ()
 
 
 class Fallbacks(msgspec.Struct, frozen=True, kw_only=True):

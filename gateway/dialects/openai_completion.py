@@ -67,9 +67,10 @@ _OTHERWISE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """template: None lets the model's name decide."""
+    """template: None lets the model's name decide. stops: beside the template's."""
 
     template: Template | None = None
+    stops: tuple[str, ...] = ()
     name: str = "openai_completion"
     stream_type: bytes = b"text/event-stream"
 
@@ -89,7 +90,7 @@ class Upstream:
         request["max_tokens"] = (
             chat.get("max_completion_tokens") or chat.get("max_tokens") or DEFAULT_TOKENS
         )
-        request["stop"] = _stops(chat.get("stop"), template)
+        request["stop"] = _stops(chat.get("stop"), (*self.stops, *template.stop))
         if chat.get("logprobs"):
             request["logprobs"] = chat.get("top_logprobs") or 0
         if chat.get("stream"):
@@ -173,12 +174,12 @@ def _unmarked(text: str, template: Template) -> str:
     return text
 
 
-def _stops(stop: object, template: Template) -> list[str]:
-    """The client's, then as many of the template's as there is room for."""
+def _stops(stop: object, known: tuple[str, ...]) -> list[str]:
+    """The client's, then as many of those known of the model as there is room for."""
     asked = [stop] if isinstance(stop, str) else stop
     own = [word for word in asked if isinstance(word, str)] if isinstance(asked, list) else []
     room = max(0, MAX_STOPS - len(own))
-    return own + [word for word in template.stop if word not in own][:room]
+    return own + [word for word in known if word not in own][:room]
 
 
 class _Choice(msgspec.Struct):

@@ -1,9 +1,11 @@
 """Which language a client speaks for each operation, and in which one a backend is asked for it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway.chat.operation import Operation
+from gateway.chat.templates import TEMPLATES
 from gateway.dialects import (
     anthropic_client,
     anthropic_upstream,
@@ -56,6 +58,24 @@ def client_of(operation: Operation | None) -> ClientDialect:
 
 
 AnyDoor = Door | EmbeddingsDoor
+
+
+def taught(
+    doors: Mapping[Operation, AnyDoor], template: str | None, stops: tuple[str, ...]
+) -> Mapping[Operation, AnyDoor]:
+    """The same, but for how chats are written for models that only continue texts."""
+    door = doors.get(Operation.COMPLETION)
+    if not (template or stops) or door is None:
+        return doors
+    spoken = door.dialect
+    if not isinstance(door, Door) or not isinstance(spoken, openai_completion.Upstream):
+        return doors
+    spoken = replace(
+        spoken,
+        template=TEMPLATES[template] if template else spoken.template,
+        stops=stops or spoken.stops,
+    )
+    return {**doors, Operation.COMPLETION: replace(door, dialect=spoken)}
 
 
 def door_for(operation: Operation, doors: Mapping[Operation, AnyDoor]) -> AnyDoor | None:

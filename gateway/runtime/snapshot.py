@@ -22,7 +22,7 @@ from gateway.policy.failures import Cause
 from gateway.policy.routing import resolve
 from gateway.providers.base import Provider, bearer
 from gateway.runtime.health import Health, Standing
-from gateway.runtime.languages import AnyDoor
+from gateway.runtime.languages import AnyDoor, taught
 from gateway.runtime.lasting import Lasting
 from gateway.runtime.oidc import Verifier
 from gateway.runtime.prices import Prices
@@ -66,6 +66,7 @@ class Target:
     name: str  # "backend/model", as the config and the response header say it
     model_json: msgspec.Raw
     model_header: bytes  # the ready line x-gateway-model
+    doors: Mapping[Operation, AnyDoor]
     ways: Mapping[Operation, Way]
     health: Health
     identity: bytes  # the same as long as its name is
@@ -205,9 +206,15 @@ def _backend(
         for operation, path in provider.paths.items()
         if offers(backend, operation)
     }
-    doors = {
-        operation: door for operation, door in provider.doors.items() if offers(backend, operation)
-    }
+    doors = taught(
+        {
+            operation: door
+            for operation, door in provider.doors.items()
+            if offers(backend, operation)
+        },
+        backend.template,
+        backend.stops,
+    )
     masks = (secret, base_url, url.netloc, url.hostname or "")
     return Backend(
         name=backend.name,
@@ -316,6 +323,7 @@ def _target(target: schema.Target, backend: Backend, health: Health) -> Target:
     timeouts = target.timeouts
     price = backend.prices.of(target.model)
     name = f"{target.backend}/{target.model}"
+    doors = taught(backend.doors, target.template, target.stops)
     return Target(
         backend=backend,
         model=target.model,
@@ -327,7 +335,8 @@ def _target(target: schema.Target, backend: Backend, health: Health) -> Target:
         name=name,
         model_json=msgspec.Raw(json.write(target.model)),
         model_header=named_header(name),
-        ways=_ways(backend, target.model),
+        doors=doors,
+        ways=_ways(backend, doors, target.model),
         health=health,
         identity=name.encode(),
         price=price,
@@ -335,10 +344,12 @@ def _target(target: schema.Target, backend: Backend, health: Health) -> Target:
     )
 
 
-def _ways(backend: Backend, model: str) -> Mapping[Operation, Way]:
-    if not per_model(backend.doors):
+def _ways(
+    backend: Backend, doors: Mapping[Operation, AnyDoor], model: str
+) -> Mapping[Operation, Way]:
+    if doors is backend.doors and not per_model(doors):
         return backend.ways
-    return ways(backend.provider, backend.doors, backend.base_path, backend.common, model)
+    return ways(backend.provider, doors, backend.base_path, backend.common, model)
 
 
 def named_header(name: str) -> bytes:
@@ -359,7 +370,7 @@ def named(target: Target, route: Route, asked: str) -> Target:
         model_json=msgspec.Raw(json.write(rest)),
         model_header=named_header(name),
         price=target.backend.prices.of(rest),
-        ways=_ways(target.backend, rest),
+        ways=_ways(target.backend, target.doors, rest),
     )
 
 

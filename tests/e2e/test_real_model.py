@@ -110,6 +110,62 @@ def test_a_completion_is_the_same_whole_and_streamed(client: openai.OpenAI) -> N
     assert whole.usage.completion_tokens == 12
 
 
+@pytest.fixture(scope="module")
+def texts(model: Model) -> Iterator[openai.OpenAI]:
+    """The same model as one that only continues texts. Its name does not tell its template."""
+    config = f"""
+keys:
+  - {{name: tester, tenant: testers, key: "{KEY}"}}
+backends:
+  texts:
+    provider: llamacpp
+    base_url: "{model.url}/v1"
+    operations: [completion]
+    template: chatml
+models:
+  smol: texts/{NAME}
+"""
+    with (
+        Gateway(config) as gateway,
+        openai.OpenAI(base_url=gateway.base_url, api_key=KEY, max_retries=0) as client,
+    ):
+        yield client
+
+
+def test_a_model_of_texts_answers_a_chat_and_ends_by_itself(texts: openai.OpenAI) -> None:
+    whole = texts.chat.completions.create(
+        model="smol", messages=ASK, max_tokens=48, temperature=0, extra_body=AFRESH
+    )
+    (choice,) = whole.choices
+    assert "Paris" in str(choice.message.content)
+    assert choice.finish_reason == "stop"
+    assert "<|im_" not in str(choice.message.content)
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens < 48
+
+
+def test_so_it_does_in_a_stream_and_over_two_turns(texts: openai.OpenAI) -> None:
+    turns: list[ChatCompletionMessageParam] = [
+        *ASK,
+        {"role": "assistant", "content": "The capital of France is Paris."},
+        {"role": "user", "content": "And of Italy? Answer in one short sentence."},
+    ]
+    chunks = list(
+        texts.chat.completions.create(
+            model="smol",
+            messages=turns,
+            max_tokens=48,
+            temperature=0,
+            extra_body=AFRESH,
+            stream=True,
+        )
+    )
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert "Rome" in text
+    assert not any(word in text for word in ("<|im_", "user\n", "assistant\n"))
+    assert chunks[-1].choices[0].finish_reason == "stop"
+
+
 def test_embeddings_know_what_is_alike(client: openai.OpenAI) -> None:
     answer = client.embeddings.create(
         model="smol",

@@ -97,6 +97,13 @@ def test_vertex_needs_a_region_and_a_project() -> None:
     assert "project: has lower-case letters" in odd
 
 
+def test_a_stop_may_have_line_ends() -> None:
+    text = _one('provider: vllm, template: chatml, stops: ["\\n\\nHuman:"]')
+    backend = read(text.replace("vllm", "openai")).backends["one"]
+    assert (backend.template, backend.stops) == ("chatml", ("\n\nHuman:",))
+    assert "stops[0]: is empty" in told(_one("provider: openai, stops: ['']"))[0]
+
+
 def test_azure_says_where_it_is_and_in_which_version() -> None:
     url = "provider: azure, base_url: 'https://n.openai.azure.com"
     backend = read(_one(f"{url}', api_version: 2024-10-21")).backends["one"]
@@ -115,6 +122,8 @@ def test_azure_says_where_it_is_and_in_which_version() -> None:
         ("source: azure_client, tenant: t", "token.client_id: is missing"),
         ("source: azure_client, client_id: c", "token.tenant: is missing"),
         ("source: google_account", "credential: is missing; google_account needs it"),
+        ("source: azure_client, client_id: c, tenant: a/b", "token.tenant: has letters"),
+        ("source: google_metadata, scope: 'a b'", "token.scope: has a character that it may not"),
         ("source: google_metadata, url: 'ftp://x'", "token.url: must be an http"),
     ],
 )

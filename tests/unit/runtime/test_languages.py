@@ -1,9 +1,14 @@
 """Which door an operation is asked at, and when there is a translation."""
 
+from typing import get_args
+
 from gateway.chat.operation import Operation
+from gateway.chat.templates import TEMPLATES
+from gateway.config.schema import TemplateName
 from gateway.dialects import openai_chat
+from gateway.dialects.base import Losses
 from gateway.providers.base import OPENAI_DOORS, Door
-from gateway.runtime.languages import client_of, door_for, translation
+from gateway.runtime.languages import client_of, door_for, taught, translation
 
 CHAT = Door(openai_chat.UPSTREAM, "/chat")
 
@@ -17,6 +22,22 @@ def test_an_operation_has_its_own_door_where_there_is_one() -> None:
 def test_a_conversation_may_be_had_through_another_door() -> None:
     assert door_for(Operation.COMPLETION, {Operation.CHAT: CHAT}) is CHAT
     assert translation(Operation.COMPLETION, CHAT) is not None
+
+
+def test_a_text_model_s_template_is_the_config_s_word() -> None:
+    doors = taught(OPENAI_DOORS, "llama3", ("\nHuman:",))
+    chat = {"model": "x", "messages": [{"role": "user", "content": "Hi"}]}
+    asked = doors[Operation.COMPLETION].dialect.write_request(chat, Losses())
+    assert asked["prompt"].startswith("<|start_header_id|>user<|end_header_id|>")
+    assert asked["stop"] == ["\nHuman:", "<|eot_id|>", "<|start_header_id|>"]
+    assert taught(OPENAI_DOORS, None, ()) is OPENAI_DOORS
+    assert taught({Operation.CHAT: CHAT}, "llama3", ()) == {Operation.CHAT: CHAT}
+    again = taught(doors, "chatml", ())[Operation.COMPLETION].dialect
+    assert again.write_request(chat, Losses())["stop"][0] == "\nHuman:"
+
+
+def test_the_config_knows_every_template() -> None:
+    assert set(get_args(TemplateName)) == set(TEMPLATES)
 
 
 def test_embeddings_may_not() -> None:
