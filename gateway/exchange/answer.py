@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from gateway.chat.operation import Operation
 from gateway.errors import GatewayError, Origin
 from gateway.telemetry.record import Record
 from gateway.wire.http import Headers, printable
@@ -26,6 +27,8 @@ _LIMITS: Final = frozenset(
         b"x-ratelimit-reset-tokens",
     }
 )
+# Whose SDK looks for the id of a request under `request-id` (docs.anthropic.com/en/api/errors).
+_ANTHROPIC: Final = (Operation.MESSAGES, Operation.COUNT_TOKENS)
 MAX_DROPPED: Final = 1024  # bytes
 _KIND: Final = frozenset({b"content-type", b"content-disposition"})
 # By whether the answer says how limits of ours stand: a backend's are no use beside them.
@@ -56,6 +59,8 @@ def own(record: Record, model_header: bytes, waiting_s: float = 0.0) -> bytes:
     the gateway itself took. waiting_s: for the backend, in an attempt that is still going on.
     """
     spent_s = time.monotonic() - record.started_at - record.waited_s - waiting_s
+    if record.operation in _ANTHROPIC:
+        model_header += b"request-id: %b\r\n" % record.id.encode()
     if record.dropped:
         model_header += dropped(record.dropped)
     if record.cache:
@@ -81,6 +86,12 @@ def age(made_at: float) -> bytes:
     return b"age: %d\r\n" % max(0, int(time.time() - made_at))
 
 
+def identity(record: Record) -> bytes:
+    """The exchange's id, under the name by which the client's SDK looks for it."""
+    line = b"x-request-id: %b\r\n" % record.id.encode()
+    return line + line[2:] if record.operation in _ANTHROPIC else line
+
+
 def dropped(fields: Iterable[str]) -> bytes:
     """The fields that could not be carried, by name."""
     names = ", ".join(fields).encode("ascii", "backslashreplace")[:MAX_DROPPED]
@@ -89,11 +100,11 @@ def dropped(fields: Iterable[str]) -> bytes:
 
 def promised(record: Record) -> bytes:
     """The head of a stream of which nothing more is known yet."""
-    return b"%bx-request-id: %b\r\n%b" % (EVENTS, record.id.encode(), record.limits)
+    return EVENTS + identity(record) + record.limits
 
 
 def error_head(error: GatewayError, record: Record) -> bytes:
-    head = b"%bx-request-id: %b\r\n%b%b" % (JSON, record.id.encode(), record.limits, error.headers)
+    head = b"%b%b%b%b" % (JSON, identity(record), record.limits, error.headers)
     if record.attempts:
         head += b"x-gateway-attempts: %d\r\n" % len(record.attempts)
     if error.retry_after_s is not None:

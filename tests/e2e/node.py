@@ -1,4 +1,6 @@
-"""openai-node for tests: installed once from the lock file in node/, driven by lines of JSON."""
+"""OpenAI's and Anthropic's clients in Node: installed once from the lock file in node/, driven by
+lines of JSON.
+"""
 
 import hashlib
 import json

@@ -1,11 +1,15 @@
-// openai-node on a leash: a line of JSON in, {call, ...arguments}; a line of JSON out, what the
-// call gave or how it failed. The tests are in test_openai_node.py.
+// openai-node and Anthropic's client on a leash: a line of JSON in, {call, ...arguments}; a line of
+// JSON out, what the call gave or how it failed. The tests are in test_*_node.py.
 
 import readline from "node:readline";
+import Anthropic from "@anthropic-ai/sdk";
 import OpenAI, { toFile } from "openai";
 
 const [baseURL, apiKey] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0, timeout: 20_000 });
+const anthropic = new Anthropic({
+  baseURL: baseURL.replace(/\/v1$/, ""), apiKey, maxRetries: 0, timeout: 20_000,
+});
 const messages = [{ role: "user", content: "Good morning to you" }];
 
 async function all(stream) {
@@ -64,6 +68,15 @@ const calls = {
     const file = await toFile(Buffer.alloc(bytes, "RIFF"), "talk.wav");
     return client.audio.transcriptions.create({ file, model });
   },
+
+  message: (asked) => anthropic.messages.create({ max_tokens: 100, messages, ...asked }),
+
+  messageStream: async (asked) => {
+    const stream = anthropic.messages.stream({ max_tokens: 100, messages, ...asked });
+    return { events: await all(stream), final: await stream.finalMessage() };
+  },
+
+  counted: (asked) => anthropic.messages.countTokens({ messages, ...asked }),
 
   speech: async ({ model }) => {
     const spoken = await client.audio.speech.create({ model, voice: "alloy", input: "hi" });

@@ -106,3 +106,16 @@ def test_a_final_error_is_not_to_be_tried_again() -> None:
 def test_what_could_not_be_carried_is_named() -> None:
     assert answer.dropped(["seed", "n"]) == b"x-gateway-dropped: seed, n\r\n"
     assert answer.dropped(["a\r\nb"]) == b""
+
+
+@pytest.mark.parametrize("operation", [Operation.MESSAGES, Operation.COUNT_TOKENS])
+def test_anthropics_clients_find_the_id_under_their_own_name(operation: Operation) -> None:
+    record = Record(operation)
+    error = GatewayError(Code.INTERNAL, "x")
+    for head in (
+        answer.own(record, b""),
+        answer.promised(record),
+        answer.error_head(error, record),
+    ):
+        assert lines(head)["request-id"] == lines(head)["x-request-id"] == record.id
+    assert "request-id" not in lines(answer.own(Record(Operation.CHAT), b""))
