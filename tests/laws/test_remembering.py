@@ -18,6 +18,7 @@ from openai.types.responses import response_create_params
 
 from gateway.chat.operation import Operation
 from gateway.config.load import parse
+from gateway.errors import GatewayError
 from gateway.exchange.ask import Ask
 from gateway.exchange.caller import Caller
 from gateway.exchange.sought import Sought, remembered
@@ -389,3 +390,135 @@ def _alike(operation: Operation, one: Any, other: Any) -> bool:
     if operation is not CHAT:
         return False
     return tenant == another and {**said, "n": 1} == {**told, "n": 1}
+
+
+# ---- every leaf of a request that says a lot
+
+RICH: dict[Operation, dict[str, Any]] = {
+    CHAT: {
+        "temperature": 0, "seed": 3, "max_tokens": 9, "stop": ["x"], "user": "u",
+        "messages": [
+            {"role": "system", "content": "be brief"},
+            {"role": "user", "name": "ann", "content": [
+                {"type": "text", "text": "look"},
+                {"type": "image_url", "image_url": {"url": "http://x/y.png", "detail": "low"}},
+            ]},
+            {"role": "assistant", "content": None, "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "4"},
+        ],
+        "tools": [{"type": "function", "function": {
+            "name": "f", "description": "d", "strict": True,
+            "parameters": {"type": "object", "properties": {"a": {"type": "string"}}}}}],
+        "tool_choice": {"type": "function", "function": {"name": "f"}},
+        "response_format": {"type": "json_schema", "json_schema": {
+            "name": "n", "schema": {"type": "object", "required": ["a", "b"]}}},
+        "logit_bias": {"17": 2},
+    },
+    MESSAGES: {
+        "temperature": 0, "max_tokens": 99, "stop_sequences": ["x"], "metadata": {"user_id": "u"},
+        "system": [{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}],
+        "thinking": {"type": "enabled", "budget_tokens": 50},
+        "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": {"a": 1}}},
+        "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "look"},
+                {"type": "image", "source": {
+                    "type": "base64", "media_type": "image/png", "data": "aGk="}},
+                {"type": "document", "title": "t", "source": {
+                    "type": "text", "media_type": "text/plain", "data": "hi"}},
+            ]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": "b"}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "c1", "content": "4", "is_error": True}]},
+        ],
+        "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}],
+        "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+    },
+    GENERATE: {
+        "labels": {"a": "b"},
+        "systemInstruction": {"parts": [{"text": "be brief"}]},
+        "contents": [
+            {"role": "user", "parts": [
+                {"text": "look"}, {"inlineData": {"mimeType": "image/png", "data": "aGk="}},
+                {"fileData": {"mimeType": "image/png", "fileUri": "http://x/y.png"}}]},
+            {"role": "model", "parts": [
+                {"text": "hm", "thought": True, "thoughtSignature": "c2ln"},
+                {"functionCall": {"id": "c1", "name": "f", "args": {"a_b": "c"}}}]},
+            {"role": "user", "parts": [
+                {"functionResponse": {"id": "c1", "name": "f", "response": {"output": "4"}}}]},
+        ],
+        "tools": [{"functionDeclarations": [{"name": "f", "description": "d", "parameters": {
+            "type": "OBJECT", "propertyOrdering": ["a"]}}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}},
+        "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}],
+        "generationConfig": {
+            "temperature": 0, "seed": 3, "stopSequences": ["x"], "topP": 0.5,
+            "responseMimeType": "application/json", "responseSchema": {"type": "OBJECT"},
+            "thinkingConfig": {"thinkingBudget": 9, "includeThoughts": True},
+        },
+    },
+    RESPONSES: {
+        "temperature": 0, "instructions": "be brief", "max_output_tokens": 9, "user": "u",
+        "store": False, "include": ["reasoning.encrypted_content"],
+        "input": [
+            {"type": "message", "role": "user", "content": [
+                {"type": "input_text", "text": "look"},
+                {"type": "input_image", "image_url": "http://x/y.png", "detail": "low"}]},
+            {"type": "reasoning", "id": "r1", "summary": [], "encrypted_content": "e"},
+            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "4"},
+        ],
+        "tools": [{"type": "function", "name": "f", "strict": True, "parameters": {"a": 1}}],
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "text": {"verbosity": "low", "format": {
+            "type": "json_schema", "name": "n", "schema": {"type": "object"}}},
+    },
+}  # fmt: skip
+SILENT_LEAVES = {"user", "metadata.user_id", "labels.a"}
+
+
+def leaves(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from leaves(inner, (*at, name))
+    elif isinstance(value, list):
+        for nth, inner in enumerate(value):
+            yield from leaves(inner, (*at, nth))
+    else:
+        yield at
+
+
+def changed(document: Any, at: tuple[str | int, ...]) -> Any:
+    """With another value at one leaf."""
+    if not at:
+        match document:
+            case bool():
+                return not document
+            case str():
+                return document + "a"
+            case None:
+                return "said"
+            case number:
+                return number + 1
+    copy: Any = document.copy()
+    copy[at[0]] = changed(document[at[0]], at[1:])
+    return copy
+
+
+@pytest.mark.parametrize("operation", RICH)
+def test_whatever_is_changed_in_a_request_it_is_another(
+    snapshot: Snapshot, operation: Operation
+) -> None:
+    said = RICH[operation]
+    own, told = digest(snapshot, operation, said, "t"), set()
+    for at in leaves(said):
+        try:
+            sought, _ = looked_for(snapshot, operation, changed(said, at))
+        except GatewayError:
+            continue  # it is no request any more
+        if sought is not None and sought.digest(sought.ask.route.targets[0]) == own:
+            told.add(".".join(map(str, at)))
+    assert told <= SILENT_LEAVES

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.chat.document import Document
 from gateway.dialects.canonical import canonical
@@ -136,18 +139,38 @@ def test_the_order_of_a_schema_is_seen_where_keys_are_sorted(language: str, arou
     assert json.write(SCHEMA).decode() in texts[0]
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [{}, {"messages": "x"}, {"messages": [1]}, {"tools": [1]}, {"tools": {"a": 1}}, {"input": 7},
-     {"contents": "x", "generationConfig": 1, "tools": [{}]}, {"response_format": "x"}],
+LANGUAGES = (
+    "openai_chat",
+    "openai_completion",
+    "openai_embeddings",
+    "openai_responses",
+    "anthropic",
+    "gemini",
+)
+NAMES = st.sampled_from(
+    ["messages", "content", "type", "text", "tools", "function", "parameters", "input", "prompt",
+     "system", "contents", "parts", "role", "generationConfig", "responseSchema", "stop", "n",
+     "response_format", "json_schema", "output_config", "format", "schema", "tool_choice",
+     "functionDeclarations", "systemInstruction", "input_schema", "max_completion_tokens"]
 )  # fmt: skip
-def test_what_is_odd_stays_odd(odd: Document) -> None:
-    for language in (
-        "openai_chat",
-        "openai_completion",
-        "openai_embeddings",
-        "openai_responses",
-        "anthropic",
-        "gemini",
-    ):
-        canonical(language, odd)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.sampled_from([0, 1, 1.0, 2.5, "text", "auto", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(NAMES, VALUES, max_size=6))
+def test_whatever_a_document_looks_like_it_has_one_form(odd: Document) -> None:
+    before = repr(odd)
+    for language in LANGUAGES:
+        once = canonical(language, odd)
+        assert repr(odd) == before
+        assert sorted_json(canonical(language, once)) == sorted_json(once)
+        turned = dict(reversed(odd.items()))
+        assert sorted_json(canonical(language, turned)) == sorted_json(once)
+
+
+def sorted_json(document: Document) -> bytes:
+    return msgspec.json.encode(document, order="sorted")
