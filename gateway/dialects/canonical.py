@@ -89,10 +89,17 @@ def _chat(asked: Document) -> Document:
     _listed(form, "stop")
     form["messages"] = _each(form.get("messages"), _message)
     if form.get("tools"):
-        form["tools"] = _each(form["tools"], lambda tool: _within(tool, "function", "parameters"))
+        form["tools"] = _each(form["tools"], _offered)
         if form.get("tool_choice") == "auto":
             del form["tool_choice"]
     return _within(form, "response_format", "json_schema")
+
+
+def _offered(tool: Document) -> Document:
+    function = tool.get("function")
+    if not isinstance(function, dict):
+        return tool
+    return {**tool, "function": _ordered(_without(function, {"strict": False}), "parameters")}
 
 
 def _message(message: Document) -> Document:

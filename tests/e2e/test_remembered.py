@@ -217,6 +217,21 @@ def called_by_messages(on: Clients, stream: bool) -> tuple[str, object]:
     return called.name, called.input
 
 
+def called_by_responses(on: Clients, stream: bool) -> tuple[str, object]:
+    asked: dict[str, Any] = {
+        "model": "calls", "input": USER["content"], "temperature": 0, "max_output_tokens": MOST,
+        "tools": [{"type": "function", "name": "weather", "description": "How it is.",
+                   "parameters": PARAMETERS, "strict": False}],
+    }  # fmt: skip
+    if stream:
+        with on.openai.responses.stream(**asked) as events:
+            output: Any = events.get_final_response().output
+    else:
+        output = on.openai.responses.create(**asked).output
+    (called,) = [item for item in output if item.type == "function_call"]
+    return called.name, json.loads(called.arguments)
+
+
 def called_by_generate(on: Clients, stream: bool) -> tuple[str, object]:
     declared = types.FunctionDeclaration(
         name="weather", description="How it is.", parameters_json_schema=PARAMETERS
@@ -240,9 +255,9 @@ def test_tool_calls_and_reasoning_are_remembered_for_all(
     gateway: Gateway, clients: Clients
 ) -> None:
     before = len(gateway.lines("exchange"))
-    ways = (called_by_generate, called_by_messages, called_by_chat)  # the first one hides thoughts
-    for way in ways:
+    # The first one does not ask to see thoughts.
+    for way in (called_by_generate, called_by_messages, called_by_chat, called_by_responses):
         for stream in (False, True):
             assert way(clients, stream) == ("weather", {"city": "Bern"})
-    until(lambda: len(gateway.lines("exchange")) == before + 6, 5, "not all is told")
-    assert [line["cache"] for line in gateway.lines("exchange")[before:]] == ["miss", *["hit"] * 5]
+    until(lambda: len(gateway.lines("exchange")) == before + 8, 5, "not all is told")
+    assert [line["cache"] for line in gateway.lines("exchange")[before:]] == ["miss", *["hit"] * 7]

@@ -39,6 +39,12 @@ SAME: list[tuple[str, Document, Document]] = [
         chat(tools=[openai_tool(SCHEMA)]),
         chat(tools=[openai_tool(SCHEMA)], tool_choice="auto"),
     ),
+    (
+        "openai_chat",
+        chat(tools=[openai_tool(SCHEMA)]),
+        chat(tools=[{**openai_tool({}), "function": {
+            "strict": False, "parameters": SCHEMA, "description": None, "name": "f"}}]),
+    ),
     ("openai_completion", {"prompt": "hi"}, {"prompt": ["hi"], "echo": False, "best_of": 1}),
     ("openai_embeddings", {"input": "hi"}, {"input": ["hi"], "encoding_format": "float"}),
     ("openai_responses", {"input": "hi"}, {"input": [{"type": "message", **HI[0]}]}),
@@ -89,7 +95,7 @@ OTHER: list[tuple[str, Document, Document]] = [
 
 def form(language: str, asked: Document) -> bytes:
     before = json.write(asked)
-    made = json.write(dict(sorted(canonical(language, asked).items())))
+    made = sorted_json(canonical(language, asked))
     assert json.write(asked) == before  # it is not changed
     return made
 
