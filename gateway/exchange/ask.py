@@ -14,6 +14,7 @@ from gateway.chat.document import Document
 from gateway.chat.operation import Operation
 from gateway.dialects.base import ClientDialect, Head, Losses, UpstreamDialect
 from gateway.dialects.translation import Translation
+from gateway.exchange.settings import settled
 from gateway.runtime.snapshot import Route, Target
 from gateway.runtime.ways import Plain
 from gateway.upstream.pool import WireRequest
@@ -70,7 +71,7 @@ def wire_request(ask: Ask, target: Target, losses: Losses) -> WireRequest:
     way = target.ways[ask.operation]
     fields: Mapping[str, object]
     if isinstance(way, Plain):
-        passed, fields = ask.passed, _as_it_came(ask, target, way.upstream)
+        passed, fields = ask.passed, _as_it_came(ask, target, way.upstream, losses)
     else:
         passed, fields = _traces(ask.passed), _translated(ask, target, way.translation, losses)
     provider = target.backend.provider
@@ -95,11 +96,11 @@ def losses(ask: Ask) -> Losses:
 # ---- the client's own language
 
 
-def _as_it_came(ask: Ask, target: Target, upstream: UpstreamDialect) -> json.Fields:
+def _as_it_came(ask: Ask, target: Target, upstream: UpstreamDialect, losses: Losses) -> json.Fields:
     route = ask.route
     fields = ask.fields
     if route.defaults or route.force:
-        fields = {**route.defaults, **fields, **route.force}
+        fields = settled(ask.operation, fields, route.defaults, route.force, losses)
     fields = upstream.addressed(fields, target.model_json)
     wanted = target.backend.provider.usage_on_request and not ask.head.wants_usage
     if ask.stream and wanted and ask.operation in _OPENAI:
