@@ -170,9 +170,14 @@ _text: Final = msgspec.json.Decoder(str).decode
 
 
 def read_error(body: bytes) -> Said:
-    """What an error body says; empty where it is not of OpenAI's form."""
+    """What an error body says; empty where it is not of OpenAI's form.
+
+    Mistral and older vLLM leave the outer object away: {"object":"error","message":...}.
+    """
     try:
-        error = _error(_error_body(body)["error"])
+        outer = _error_body(body)
+        flat = bytes(outer.get("object", _NOTHING)) == b'"error"'
+        error = _error(body if flat else outer["error"])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
         return Said()
     return Said(

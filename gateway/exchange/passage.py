@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 import msgspec
 
 from gateway.chat.operation import Operation
+from gateway.dialects.base import untranslatable
 from gateway.dialects.openai import read_fields
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
@@ -107,6 +108,7 @@ class Passage:
             self._caller.cap(fields)
 
             def changed(target: Target) -> WireRequest:
+                _check_taken(fields, target)
                 body = json.write({**fields, "model": target.model_json})
                 return self._request(target, body, b"content-length: %d\r\n" % len(body))
 
@@ -246,6 +248,13 @@ class _Relayed:
 
 def _is_json(content_type: bytes) -> bool:
     return content_type.partition(b";")[0].strip().lower() == b"application/json"
+
+
+def _check_taken(fields: json.Fields, target: Target) -> None:
+    """Raises GatewayError for what the target's vendor does not take."""
+    provider = target.backend.provider
+    for name in sorted(provider.refuses & fields.keys()):
+        raise untranslatable(name, f"{provider.name} does not take it")
 
 
 def _named(fields: json.Fields) -> str | None:

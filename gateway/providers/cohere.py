@@ -12,6 +12,8 @@ PROVIDER = Provider(
         Operation.CHAT: Door(cohere.UPSTREAM, "/v2/chat"),
         Operation.EMBEDDINGS: EmbeddingsDoor(cohere.EMBEDDINGS, "/v2/embed"),
     },
+    # The first version of rerank took these; Jina's form has the first of them still.
+    refuses=frozenset({"return_documents", "rank_fields", "max_chunks_per_doc"}),
     variable="CO_API_KEY",
     read_error=cohere.read_error,
     usage_on_request=False,

@@ -1,7 +1,7 @@
 """OpenRouter, itself a router: what it cannot carry depends on whom it asks."""
 
 from gateway.chat.operation import Operation
-from gateway.dialects import openai_chat, openai_completion, openai_embeddings
+from gateway.dialects import openai_chat, openai_completion, openai_embeddings, openai_responses
 from gateway.providers.base import Door, Provider
 
 PROVIDER = Provider(
@@ -11,6 +11,7 @@ PROVIDER = Provider(
         Operation.CHAT: Door(openai_chat.UPSTREAM, "/chat/completions"),
         Operation.COMPLETION: Door(openai_completion.UPSTREAM, "/completions"),
         Operation.EMBEDDINGS: Door(openai_embeddings.UPSTREAM, "/embeddings"),
+        Operation.RESPONSES: Door(openai_responses.UPSTREAM, "/responses"),
     },
     paths={},
     variable="OPENROUTER_API_KEY",

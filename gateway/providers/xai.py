@@ -13,6 +13,7 @@ PROVIDER = Provider(
     },
     paths={
         Operation.IMAGES: OPENAI_PATHS[Operation.IMAGES],
+        Operation.FILES: OPENAI_PATHS[Operation.FILES],
     },
     variable="XAI_API_KEY",
     source="docs.x.ai/docs/api-reference, 2026-11",

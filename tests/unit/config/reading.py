@@ -7,7 +7,16 @@ import pytest
 from gateway.config.load import ConfigError, Fault, parse
 from gateway.config.schema import Config
 
-PROVIDERS = ("openai", "openai_compatible", "anthropic", "azure", "bedrock", "simulated", "vertex")
+PROVIDERS = (
+    "openai",
+    "openai_compatible",
+    "anthropic",
+    "azure",
+    "bedrock",
+    "cohere",
+    "simulated",
+    "vertex",
+)
 
 # The least that a config needs, to put other sections behind.
 SIM = "backends: {sim: {provider: simulated}}\nmodels: {demo: sim/lorem}\n"

@@ -461,6 +461,12 @@ def test_an_upstreams_error_is_read_in_its_own_words() -> None:
     assert read_error(body) == Said("too long", "t", "c", "messages")
 
 
+def test_one_without_an_outer_object_is_read_as_well() -> None:
+    body = b'{"object":"error","message":"no such model","type":"t","param":"model","code":"c"}'
+    assert read_error(body) == Said("no such model", "t", "c", "model")
+    assert read_error(b'{"object":"list","message":"no"}') == Said()
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

@@ -12,7 +12,7 @@ from gateway.exchange.metering import Meter
 from gateway.exchange.passage import IN_MEMORY, Passage, place
 from gateway.telemetry.record import Outcome
 from gateway.wire.http import RequestHead
-from tests.unit.exchange.serving import SECRET, Serving, serving, until
+from tests.unit.exchange.serving import CONFIG, SECRET, Serving, serving, until
 from tests.vendors.looped import looped
 from tests.vendors.scripted import (
     LAST_CHUNK,
@@ -159,6 +159,18 @@ async def test_a_request_without_a_body_needs_the_model_beside_it(method: bytes)
         assert (seen.method, seen.path) == (method.decode(), "/v1/audio/f-1?limit=2")
         assert seen.header("content-length") is None
         assert (await refused(on, head_of(b"/v1/audio/f-1", method))).code is Code.MISSING_VALUE
+
+
+@looped
+async def test_what_a_vendor_does_not_take_is_refused_by_name() -> None:
+    config = CONFIG.replace("openai_compatible", "cohere").replace("real-model", "rerank-v4")
+    async with serving(OK, config=config) as on:
+        body = b'{"model":"m","query":"q","documents":["d"],"return_documents":true}'
+        head = head_of(b"/v1/rerank", content_type=b"application/json")
+        with pytest.raises(GatewayError) as raised:
+            await relayed(on, head, body, Operation.RERANK)
+        assert (raised.value.code, raised.value.param) == (Code.UNTRANSLATABLE, "return_documents")
+        assert on.bad.journal == []
 
 
 @looped

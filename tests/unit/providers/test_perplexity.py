@@ -1,13 +1,14 @@
-"""What perplexity offers, and what it calls otherwise."""
+"""What perplexity offers: one door, through which chats are had as well."""
 
 from gateway.chat.operation import Operation
 from gateway.providers.perplexity import PROVIDER
+from gateway.runtime.languages import door_for
 
 
 def test_it_offers_what_its_page_says() -> None:
-    assert set(PROVIDER.doors) == {Operation.CHAT}
+    assert set(PROVIDER.doors) == {Operation.RESPONSES}
     assert PROVIDER.variable == "PERPLEXITY_API_KEY"
 
 
-def test_it_knows_a_limit_by_its_older_name() -> None:
-    assert PROVIDER.renames["max_completion_tokens"] == "max_tokens"
+def test_a_chat_is_had_through_it() -> None:
+    assert door_for(Operation.CHAT, PROVIDER.doors) is PROVIDER.doors[Operation.RESPONSES]
