@@ -20,6 +20,10 @@ class Begin(msgspec.Struct, frozen=True, gc=False):
     model: str
     created: int  # unix seconds; 0: the dialect does not say
 
+    def completed(self, other: "Begin") -> "Begin":
+        """With the other's words for what is unsaid."""
+        return Begin(self.id or other.id, self.model or other.model, self.created or other.created)
+
 
 class Text(msgspec.Struct, frozen=True, gc=False):
     choice: int

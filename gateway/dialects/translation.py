@@ -7,7 +7,7 @@ document once; each attempt writes it for its own target.
 from typing import Protocol
 
 from gateway.chat import usage
-from gateway.chat.deltas import CONTENT, Broken, Count, Delta, tokens
+from gateway.chat.deltas import CONTENT, Begin, Broken, Count, Delta, tokens
 from gateway.chat.document import Document
 from gateway.chat.usage import Usage
 from gateway.dialects.base import (
@@ -30,10 +30,15 @@ class Translation(Protocol):
     def request(self, asked: Document, losses: Losses) -> Document:
         """The lingua franca's in the upstream's language. Raises GatewayError."""
 
-    def answer(self, document: Document, asked: Document) -> tuple[Document, Usage | None]:
-        """The upstream's answer in the client's language. Raises BadAnswer."""
+    def answer(
+        self, document: Document, asked: Document, ours: Begin
+    ) -> tuple[Document, Usage | None]:
+        """The upstream's answer in the client's language. Raises BadAnswer.
 
-    def stream(self, asked: Document) -> "Translated": ...
+        ours: what is said of it where the upstream gives it no id, model or time.
+        """
+
+    def stream(self, asked: Document, ours: Begin) -> "Translated": ...
 
     def told_by(self, client: ClientDialect) -> "Translation":
         """The same for a client of another language."""
@@ -51,12 +56,14 @@ class Chats:
         self.request = upstream.write_request
         self.read_error = upstream.read_error
 
-    def answer(self, document: Document, asked: Document) -> tuple[Document, Usage | None]:
-        answer = self._upstream.read_response(document)
+    def answer(
+        self, document: Document, asked: Document, ours: Begin
+    ) -> tuple[Document, Usage | None]:
+        answer = _completed(self._upstream.read_response(document), ours)
         return self._client.write_response(answer, asked), usage.of(answer.get("usage"))
 
-    def stream(self, asked: Document) -> "Translated":
-        return Translated(self._upstream.reader(), self._client.writer(asked))
+    def stream(self, asked: Document, ours: Begin) -> "Translated":
+        return Translated(self._upstream.reader(), self._client.writer(asked), ours)
 
     def told_by(self, client: ClientDialect) -> "Chats":
         return Chats(client, self._upstream)
@@ -72,23 +79,32 @@ class Embeddings:
         self.request = upstream.write_request
         self.read_error = upstream.read_error
 
-    def answer(self, document: Document, asked: Document) -> tuple[Document, Usage | None]:
+    def answer(
+        self, document: Document, asked: Document, ours: Begin
+    ) -> tuple[Document, Usage | None]:
         answer = self._upstream.read_response(document, asked)
         return answer, usage.of(answer.get("usage"))
 
-    def stream(self, asked: Document) -> "Translated":
+    def stream(self, asked: Document, ours: Begin) -> "Translated":
         raise NotImplementedError("embeddings come whole")
 
     def told_by(self, client: ClientDialect) -> "Embeddings":
         return self
 
 
+def _completed(answer: Document, ours: Begin) -> Document:
+    begin = Begin(answer.get("id") or "", answer.get("model") or "", answer.get("created") or 0)
+    full = begin.completed(ours)
+    return {**answer, "id": full.id, "model": full.model, "created": full.created}
+
+
 class Translated:
     """An upstream's stream on its way to a client of another language: a Watch."""
 
-    def __init__(self, reader: DeltaReader, writer: DeltaWriter) -> None:
+    def __init__(self, reader: DeltaReader, writer: DeltaWriter, ours: Begin) -> None:
         self._reader = reader
         self._writer = writer
+        self._ours: Begin | None = ours  # until the stream has begun
         self.events = 0
         self.content = False
         self.done = False
@@ -125,6 +141,8 @@ class Translated:
 
     def _told(self, deltas: list[Delta]) -> bytes:
         """What of them may go out; nothing from a broken one on."""
+        if self._ours is not None and deltas:
+            deltas, self._ours = _begun(deltas, self._ours), None
         for at, delta in enumerate(deltas):
             if isinstance(delta, Broken):
                 self.broken = delta.code
@@ -137,3 +155,11 @@ class Translated:
             elif not self.content and isinstance(delta, CONTENT):
                 self.content = True
         return self._writer.write(deltas) if deltas else b""
+
+
+def _begun(deltas: list[Delta], ours: Begin) -> list[Delta]:
+    """The first of a stream, with its beginning complete."""
+    first = deltas[0]
+    if isinstance(first, Begin):
+        return [first.completed(ours), *deltas[1:]]
+    return [ours, *deltas]

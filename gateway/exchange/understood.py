@@ -7,6 +7,7 @@ stream, which then never looks whole.
 import time
 from typing import Final
 
+from gateway.chat.deltas import Begin
 from gateway.chat.document import Document
 from gateway.chat.usage import Usage
 from gateway.dialects.base import BadAnswer, ClientDialect, Watch
@@ -104,7 +105,7 @@ class Understood:
         way = target.ways[self._ask.operation]
         if isinstance(way, Plain):
             return body, way.upstream.read_answer(body)
-        answer, usage = self._translation(way).answer(_document(body), self._asked())
+        answer, usage = self._translation(way).answer(_document(body), self._asked(), self._ours())
         return json.write(answer), usage
 
     async def _stream(self, choice: Choice, reply: Reply, attempt: Attempt) -> Failure | None:
@@ -149,7 +150,7 @@ class Understood:
     def _watch(self, way: Way) -> Watch:
         if isinstance(way, Plain):
             return way.upstream.watch(self._ask.head)
-        return self._translation(way).stream(self._asked())
+        return self._translation(way).stream(self._asked(), self._ours())
 
     def _translation(self, way: Across) -> Translation:
         return way.translation if self.teller is None else way.translation.told_by(self.teller)
@@ -160,6 +161,11 @@ class Understood:
         if self.answered is None:
             return False
         return isinstance(self.answered.target.ways[self._ask.operation], Across)
+
+    def _ours(self) -> Begin:
+        """What is said of an answer that has no id, model or time of its own."""
+        id = self.record.id.removeprefix("req_")
+        return Begin(f"gen-{id}", self._ask.head.model, int(time.time()))
 
     def _asked(self) -> Document:
         """What the client asked for, in the lingua franca."""
