@@ -75,7 +75,7 @@ def wire_request(ask: Ask, target: Target, losses: Losses) -> WireRequest:
     else:
         passed, fields = _traces(ask.passed), _translated(ask, target, way.translation, losses)
     provider = target.backend.provider
-    if provider.renames or provider.refuses or provider.renamed:
+    if target.renames or provider.refuses:
         fields = _adapted(fields, target, losses)
     body = json.write(fields)
     head, path = (way.stream_head, way.stream_path) if ask.stream else (way.head, way.path)
@@ -152,10 +152,7 @@ def plain(fields: json.Fields) -> Document:
 
 def _adapted(fields: Mapping[str, object], target: Target, losses: Losses) -> Mapping[str, object]:
     """Fields renamed that the vendor calls otherwise; those that it does not take are refused."""
-    provider = target.backend.provider
-    renames = provider.renames
-    if provider.renamed is not None and provider.renamed[0].search(target.model):
-        renames = provider.renamed[1]
+    provider, renames = target.backend.provider, target.renames
     renamed = [name for name in renames if name in fields]
     refused = provider.refuses & fields.keys()
     if not renamed and not refused:

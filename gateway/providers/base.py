@@ -107,3 +107,8 @@ class Provider:
     versioned: "Callable[[str], Provider] | None" = None  # the same in another version of its API
     usage_on_request: bool = True  # a stream says its usage only when asked (stream_options)
     source: str = ""  # the vendor's page that this was taken from, and when
+
+    def renames_for(self, model: str) -> Mapping[str, str]:
+        if self.renamed is not None and self.renamed[0].search(model):
+            return {**self.renames, **self.renamed[1]}
+        return self.renames

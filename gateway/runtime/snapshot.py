@@ -68,6 +68,7 @@ class Target:
     model_header: bytes  # the ready line x-gateway-model
     doors: Mapping[Operation, AnyDoor]
     ways: Mapping[Operation, Way]
+    renames: Mapping[str, str]  # top-level fields that its vendor calls otherwise
     health: Health
     identity: bytes  # the same as long as its name is
     price: schema.Price | None  # None if not known
@@ -337,6 +338,7 @@ def _target(target: schema.Target, backend: Backend, health: Health) -> Target:
         model_header=named_header(name),
         doors=doors,
         ways=_ways(backend, doors, target.model),
+        renames=backend.provider.renames_for(target.model),
         health=health,
         identity=name.encode(),
         price=price,
@@ -371,6 +373,7 @@ def named(target: Target, route: Route, asked: str) -> Target:
         model_header=named_header(name),
         price=target.backend.prices.of(rest),
         ways=_ways(target.backend, target.doors, rest),
+        renames=target.backend.provider.renames_for(rest),
     )
 
 

@@ -3,10 +3,15 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs
 
+import jwt
 import openai
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from google import genai
 from google.genai import types
 
@@ -35,22 +40,41 @@ class House:
     cloud: Vendor
     tokens: Vendor
     gateway: Gateway
+    file: Path
 
     def asked(self) -> Received:
         return self.cloud.journal[-1]
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    file = tmp_path_factory.mktemp("secrets") / "key"
+    file.write_text("old-key\n")
     with (
         Vendor(choose=_cloud) as cloud,
         Vendor(choose=lambda request: _token(tokens, request)) as tokens,
-        Gateway(_config(cloud.url, tokens.url)) as gateway,
+        Gateway(_config(cloud.url, tokens.url, file)) as gateway,
     ):
-        yield House(cloud, tokens, gateway)
+        yield House(cloud, tokens, gateway, file)
 
 
-def _config(cloud: str, tokens: str) -> str:
+def _account(tokens: str) -> str:
+    """A service account's JSON, in a string of YAML."""
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    account = {
+        "type": "service_account",
+        "client_email": "robot@p.test",
+        "private_key": key.decode(),
+        "token_uri": f"{tokens}/account",
+    }
+    return json.dumps(json.dumps(account))
+
+
+def _config(cloud: str, tokens: str, file: Path) -> str:
     google = f"{cloud}/v1/projects/p/locations/eu/publishers/google"
     entra = f'source: azure_client, client_id: app, url: "{tokens}/entra"'
     return f"""
@@ -62,12 +86,16 @@ backends:
   dated: {{provider: azure, base_url: "{cloud}", credential: azure-key-1, api_version: 2024-10-21}}
   entra: {{provider: azure, base_url: "{cloud}", credential: app-secret, token: {{{entra}}}}}
   vertex: {{provider: vertex, base_url: "{google}", region: eu, token: {{url: "{tokens}/google"}}}}
+  account: {{provider: vertex, base_url: "{google}", region: eu, credential: {_account(tokens)}}}
+  filed: {{provider: azure, base_url: "{cloud}", token: {{source: file, file: "{file}"}}}}
   poor: {{provider: vertex, base_url: "{google}", region: eu, token: {{url: "{tokens}/none"}}}}
 models:
   "azure/*": azure/*
   "dated/*": dated/*
   "entra/*": entra/*
   "poor/*": poor/*
+  "account/*": account/*
+  "filed/*": filed/*
   "*": vertex/*
 """
 
@@ -89,6 +117,8 @@ def _cloud(request: Received) -> Script:
         return [Send(streamed(*(part + b"\r\n\r\n" for part in stream.split(b"\r\n\r\n") if part)))]
     if "generateContent" in request.path:
         return [Send(response(body=(GOLDEN / "text" / "response.json").read_bytes()))]
+    if request.header("api-key") == "old-key" and asked.get("model") == "late":
+        return [Send(response(401, error_body("a key of yesterday")))]
     if "images" in request.path:
         return [Send(response(body=b'{"created": 1, "data": []}'))]
     if "bad" in f"{request.path}{asked.get('model')}":
@@ -183,6 +213,31 @@ def test_openai_s_client_is_translated(client: openai.OpenAI) -> None:
     whole = client.chat.completions.create(model="gemini-3", messages=HELLO)
     stream = client.chat.completions.create(model="gemini-3", messages=HELLO, stream=True)
     assert _text(stream) == whole.choices[0].message.content
+
+
+def test_a_service_account_signs_for_its_token(house: House, client: openai.OpenAI) -> None:
+    client.chat.completions.create(model="account/gemini-3", messages=HELLO)
+    assert house.asked().header("authorization") == "Bearer token1"
+    (asked,) = [one for one in house.tokens.journal if one.path == "/account"]
+    form = parse_qs(asked.body.decode())
+    claims = jwt.decode(form["assertion"][0], options={"verify_signature": False})
+    assert (claims["iss"], claims["aud"]) == ("robot@p.test", f"{house.tokens.url}/account")
+
+
+def test_a_file_s_is_read_again_when_it_is_refused(house: House, client: openai.OpenAI) -> None:
+    client.chat.completions.create(model="filed/early", messages=HELLO)
+    assert house.asked().header("api-key") == "old-key"
+    house.file.write_text("new-key\n")
+
+    def accepted() -> bool:
+        try:
+            client.chat.completions.create(model="filed/late", messages=HELLO)
+        except openai.InternalServerError:
+            return False
+        return True
+
+    until(accepted, 4.0, "the new key is not shown")
+    assert house.asked().header("api-key") == "new-key"
 
 
 def test_a_token_is_renewed_before_its_end(house: House, client: openai.OpenAI) -> None:

@@ -6,7 +6,14 @@ from gateway.chat.operation import Operation
 from gateway.dialects.base import Said
 from gateway.errors import Code
 from gateway.policy.failures import Failure
-from gateway.providers.base import OPENAI_DOORS, OPENAI_PATHS, Provider, bearer, classify
+from gateway.providers.base import (
+    OPENAI_DOORS,
+    OPENAI_PATHS,
+    REASONING,
+    Provider,
+    bearer,
+    classify,
+)
 
 
 def test_a_credential_is_borne() -> None:
@@ -42,3 +49,24 @@ def test_a_provider_is_openais_unless_it_says_otherwise() -> None:
     assert provider.authorize("k") == bearer("k")
     assert provider.usage_on_request
     assert provider.read_error(b'{"error":{"message":"no"}}') == Said("no")
+
+
+@pytest.mark.parametrize(
+    ("model", "newer"),
+    [
+        ("o1", True),
+        ("o3-mini", True),
+        ("gpt-5-mini", True),
+        ("gpt-5.6", True),
+        ("prod-gpt-5", True),
+        ("gpt5", True),
+        ("gpt-4o", False),
+        ("gpt-4.1", False),
+        ("turbo1", False),
+        ("*", False),
+    ],
+)
+def test_models_that_reason_are_known_by_their_names(model: str, newer: bool) -> None:
+    provider = Provider(name="p", base_url=None, renames={"a": "b"}, renamed=REASONING)
+    more = {"max_tokens": "max_completion_tokens"} if newer else {}
+    assert provider.renames_for(model) == {"a": "b", **more}
