@@ -120,6 +120,42 @@ def test_ledger_metrics_and_log_agree_on_every_ending(tmp_path: Path, form: str)
     assert "cost_usd" not in lines["down"]
 
 
+ABSURD: Final[tuple[object, ...]] = (  # what no model can have taken
+    {"prompt_tokens": -7, "completion_tokens": 3},
+    {"prompt_tokens": 7, "completion_tokens": 10**15},
+    {"prompt_tokens": 1e300, "completion_tokens": 3},
+    {"prompt_tokens": "7", "completion_tokens": [3]},
+    {"prompt_tokens": None, "completion_tokens": True},
+    {"prompt_tokens": 7.5, "completion_tokens": 3},
+    "seven",
+    [],
+)
+
+
+def test_usage_that_cannot_be_is_not_believed(tmp_path: Path) -> None:
+    """What came is counted instead; a limit is none the worse for it."""
+    path = tmp_path / "ledger"
+    played = iter(ABSURD)
+
+    def play(request: Received) -> Script:
+        used = next(played)
+        if json.loads(request.body).get("stream"):
+            return [Send(streamed(*chat_events(list("abcd"), used=used)))]
+        return [Send(response(200, chat_body("hi", used=used)))]
+
+    limits = "tenants: {testers: {limits: {tokens_per_day: 20000}}}"
+    with Vendor(choose=play) as vendor, Gateway(config(vendor, path, limits)) as gateway:
+        for number in range(len(ABSURD)):
+            assert ask(gateway, "whole", stream=number % 2 == 1) == 200
+        until(lambda: path.exists() and by_model(path)["whole"].charges == len(ABSURD), 5, "late")
+        found = by_model(path)["whole"]
+        lines = gateway.lines("exchange")
+    assert 0 < found.output_tokens < 1000
+    assert 0 < found.input_tokens < 1000
+    assert 0 < found.usd < 10
+    assert [line["outcome"] for line in lines] == ["complete"] * len(ABSURD)
+
+
 def test_two_requests_with_one_id_of_the_clients_are_charged_twice(tmp_path: Path) -> None:
     path = tmp_path / "ledger"
     with Vendor(choose=playing) as vendor, Gateway(config(vendor, path)) as gateway:

@@ -15,9 +15,11 @@ import openai
 import pytest
 
 from tests.harness import KEY, Gateway, config_for, until
+from tests.journeys.traffic import scraped
+from tests.stores.relay import Relay
 from tests.stores.valkey import Server, serving
 from tests.vendors.openai_wire import chat_body
-from tests.vendors.scripted import Script, Send, Stall, Vendor, response, streamed
+from tests.vendors.scripted import Script, Send, Stall, Vendor, Wait, response, streamed
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 ANSWER = Send(response(200, chat_body(used={"prompt_tokens": 7, "completion_tokens": 3})))
@@ -80,14 +82,18 @@ def test_a_limit_is_told_refuses_exactly_and_says_when() -> None:
         assert len(vendor.journal) == 3
 
 
-def test_openais_client_waits_as_long_as_it_is_told_and_is_not_refused_again() -> None:
+@pytest.mark.parametrize("limits", ["requests_per_second: 2", "tokens_per_second: 60"])
+def test_openais_client_waits_as_long_as_it_is_told_and_is_not_refused_again(limits: str) -> None:
     with (
+        serving() as server,
         Vendor([ANSWER]) as vendor,
-        Gateway(limited(vendor.url, "requests_per_second: 2")) as gateway,
+        Gateway(limited(vendor.url, limits, server.url)) as gateway,
         openai.OpenAI(base_url=gateway.base_url, api_key=KEY, max_retries=1) as client,
     ):
-        for _ in range(7):  # with one retry each: a second refusal would be an error
-            client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
+        for _ in range(5):  # with one retry each: a second refusal would be an error
+            client.chat.completions.create(
+                model="m", messages=[{"role": "user", "content": "x"}], max_tokens=25
+            )
         assert gateway.metric("gateway_requests_total", status_class="429") >= 2
 
 
@@ -107,6 +113,27 @@ def test_a_hundred_at_once_take_no_more_tokens_than_there_are_and_all_is_settled
         status, headers, _ = asked(gateway)
         assert status == 429
         assert int(headers["x-ratelimit-remaining-tokens"]) == max(0, 10_000 - spent)
+
+
+def test_a_reload_in_between_keeps_what_is_used_and_settles_what_is_reserved() -> None:
+    slow: Script = [Wait(1.0), ANSWER]
+    with Vendor([ANSWER], slow) as vendor:
+        text = limited(vendor.url, "tokens_per_day: 10000, concurrent: 1")
+        with Gateway(text) as gateway, ThreadPoolExecutor(1) as pool:
+            assert asked(gateway)[0] == 200
+            under_way = pool.submit(asked, gateway, {**ASK, "max_tokens": 4000})
+            until(lambda: len(vendor.journal) == 2, 5, "not asked")
+            gateway.rewrite(text.replace("tokens_per_day: 10000", "tokens_per_day: 5000"))
+            gateway.until_line("config_applied")
+            status, headers, body = asked(gateway, {**ASK, "max_tokens": 1})
+            assert (status, body["error"]["code"]) == (429, "concurrency")
+            assert int(headers["x-ratelimit-limit-tokens"]) == 5000
+            assert 900 < int(headers["x-ratelimit-remaining-tokens"]) < 1000  # it is reserved
+            assert under_way.result()[0] == 200
+            status, headers, _ = asked(gateway, {**ASK, "max_tokens": 1})
+            assert status == 200
+            reserved = 1 + len(json.dumps({**ASK, "max_tokens": 1}))
+            assert 5000 - 20 - reserved <= int(headers["x-ratelimit-remaining-tokens"]) < 5000 - 20
 
 
 def test_two_processes_with_one_store_let_exactly_the_limit_pass() -> None:
@@ -168,6 +195,28 @@ def test_a_store_that_hangs_delays_nobody_for_long() -> None:
         server.go_on()
         assert sorted(times)[-1] < 1.0  # 60 ms, on a machine with nothing else to do
         assert sum(times) < 5
+
+
+def test_a_slow_store_is_told_of_everywhere_and_so_is_its_recovery() -> None:
+    with (
+        serving() as server,
+        Relay(server.port) as relay,
+        Vendor([ANSWER]) as vendor,
+        Gateway(limited(vendor.url, "requests_per_day: 100, concurrent: 5", relay.url)) as one,
+    ):
+        assert many([one], 5) == {200: 5}
+        relay.slow(0.3)
+        assert many([one], 20, at_once=4) == {200: 20}
+        assert json.loads(one.get("/readyz", admin=True)[1])["status"] == "degraded"
+        told = scraped(one)
+        assert told["gateway_store_degraded"] == 1
+        assert told['gateway_store_errors_total{op="claim",kind="timeout"}'] > 0
+        assert one.until_line("store_degraded")["kind"] == "timeout"
+        relay.heal()
+        one.until_line("store_back")
+        assert json.loads(one.get("/readyz", admin=True)[1])["status"] == "ready"
+        assert one.metric("gateway_store_degraded") == 0
+        until(lambda: level(server, "tenant/testers/concurrent") == 0, 5, "places are locked")
 
 
 def test_whoever_leaves_gives_its_place_back_and_pays_for_what_came() -> None:

@@ -19,7 +19,7 @@ class Server:
     """One process; its data lives in memory only."""
 
     def __init__(self, port: int | None = None, *more: str) -> None:
-        self.port = _free_port() if port is None else port
+        self.port = free_port() if port is None else port
         self._home = Path(tempfile.mkdtemp(prefix="valkey-"))
         self._more = more
         self._process = self._started()
@@ -62,6 +62,14 @@ class Server:
     def go_on(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -83,7 +91,7 @@ def serving(*more: str) -> Iterator[Server]:
         server.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
