@@ -6,7 +6,7 @@ that 2026-10-21 takes, and sampling parameters besides.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -242,18 +242,19 @@ def max_tokens(model: str) -> int:
     return 8192 if known >= (3, 5) else 4096
 
 
-def models(ids: Iterable[tuple[str, int]]) -> Document:
-    """GET /v1/models, from (id, created in unix seconds)."""
-    data = [
-        {
-            "type": "model",
-            "id": id,
-            "display_name": id,
-            "created_at": datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "lifecycle": "active",
-        }
-        for id, created in ids
-    ]
+def model(id: str, created: int) -> Document:
+    """GET /v1/models/ID. created: unix seconds."""
+    return {
+        "type": "model",
+        "id": id,
+        "display_name": id,
+        "created_at": datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lifecycle": "active",
+    }
+
+
+def models(data: Sequence[Document]) -> Document:
+    """GET /v1/models: all on one page."""
     return {
         "data": data,
         "has_more": False,

@@ -5,7 +5,7 @@ errors), 2026-11. Google answers in camelCase and leaves out what is zero.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -269,6 +269,24 @@ def error_body(error: GatewayError) -> bytes:
         details.append({"@type": f"{_TYPES}RetryInfo", "retryDelay": f"{delay}s"})
     said = {"code": error.status, "message": error.message, "status": status, "details": details}
     return json.write({"error": said})
+
+
+# ---- models
+
+
+def model(id: str, methods: Sequence[str]) -> Document:
+    """GET /v1beta/models/ID. methods: what may be done with it, in Google's words."""
+    return {
+        "name": f"models/{id}",
+        "displayName": id,
+        "version": "001",
+        "supportedGenerationMethods": methods,
+    }
+
+
+def models(data: Sequence[Document]) -> Document:
+    """GET /v1beta/models: all on one page."""
+    return {"models": data}
 
 
 # ---- signatures

@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Coroutine
-from urllib.parse import unquote
 
 from gateway.chat.operation import Operation
+from gateway.dialects.base import ClientDialect
 from gateway.errors import Code, GatewayError
 from gateway.exchange import answer
 from gateway.exchange.caller import Caller, identify
 from gateway.exchange.pipeline import Gateway
 from gateway.runtime.languages import client_of
 from gateway.runtime.state import Runtime
+from gateway.server import models
 from gateway.server.body import Body
 from gateway.server.heads import Admitted
-from gateway.server.models import listing, one
 from gateway.server.outlet import Outlet
 from gateway.server.paths import Row, named, row_of
 from gateway.telemetry.record import Outcome, Record
@@ -61,10 +61,17 @@ class ClientDoor:
         record.failed(error.code, error.status)
         if error.__cause__ is not None:
             self._runtime.sink.log.surprise("refused", error.__cause__, id=record.id)
-        body = client_of(record.operation).error_body(error)
+        body = _client(record.operation, head).error_body(error)
         outlet.whole(error.status, answer.error_head(error, record), body)
         record.ended_at = time.monotonic()
         self._runtime.sink.told(record)
+
+
+def _client(operation: Operation | None, head: RequestHead | None) -> ClientDialect:
+    """Whose words an error is told in."""
+    if operation is Operation.MODELS and head is not None:
+        return models.form(head).client
+    return client_of(operation)
 
 
 def _operation(path: bytes) -> Operation | None:
@@ -152,14 +159,13 @@ class _Models(_Small):
         record = Record(Operation.MODELS)
         record.tenant, record.key = self._caller.key.tenant, self._caller.key.name
         record.client_id, record.config = self._caller.label, self._caller.snapshot.hash
-        name = unquote(self._head.path.removeprefix(b"/v1/models").decode("ascii", "replace"))[1:]
         try:
-            document = one(self._caller, name) if name else listing(self._caller)
+            document = models.document(self._caller, self._head)
             record.status, record.outcome = 200, Outcome.COMPLETE
             outlet.whole(200, answer.JSON + b"x-request-id: %b\r\n" % record.id.encode(), document)
         except GatewayError as error:
             record.failed(error.code, error.status)
-            body = client_of(Operation.MODELS).error_body(error)
+            body = models.form(self._head).client.error_body(error)
             outlet.whole(error.status, answer.error_head(error, record), body)
         record.ended_at = time.monotonic()
         self._runtime.sink.told(record)

@@ -14,7 +14,7 @@ from anthropic.types.message_create_params import MessageCreateParamsNonStreamin
 from anthropic.types.shared import ErrorResponse
 
 from gateway.chat.document import Document
-from gateway.dialects.anthropic import error_body, models
+from gateway.dialects.anthropic import error_body, model, models
 from gateway.errors import SITUATIONS, Code, GatewayError
 from gateway.wire import json
 
@@ -92,5 +92,5 @@ def _read_error(body: bytes) -> str:
 
 
 def test_the_sdk_reads_the_list_of_models() -> None:
-    for model in models([("a", 0), ("b", 1_700_000_000)])["data"]:
-        ModelInfo.model_validate_json(json.write(model))
+    for one in models([model("a", 0), model("b", 1_700_000_000)])["data"]:
+        ModelInfo.model_validate_json(json.write(one))

@@ -139,7 +139,7 @@ def test_a_place_in_a_document_is_cited_as_it_is() -> None:
 
 
 def test_the_list_of_models_is_a_page() -> None:
-    page = anthropic.models([("a", 0), ("b", 1_700_000_000)])
+    page = anthropic.models([anthropic.model("a", 0), anthropic.model("b", 1_700_000_000)])
     assert [model["id"] for model in page["data"]] == ["a", "b"]
     assert page["data"][1]["created_at"] == "2023-11-14T22:13:20Z"
     assert (page["first_id"], page["last_id"], page["has_more"]) == ("a", "b", False)

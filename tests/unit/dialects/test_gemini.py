@@ -14,6 +14,8 @@ from gateway.dialects.gemini import (
     created,
     error_body,
     extra_of,
+    model,
+    models,
     read_error,
     reason,
     signature_of,
@@ -121,6 +123,12 @@ def test_our_errors_are_read_as_googles() -> None:
 def test_every_status_has_its_word(status: int, word: str) -> None:
     body = error_body(GatewayError(Code.INTERNAL, "m", status=status))
     assert json.loads(body)["error"]["status"] == word
+
+
+def test_the_list_of_models_has_them_by_googles_names() -> None:
+    (told,) = models([model("up/x", ["generateContent"])])["models"]
+    assert (told["name"], told["displayName"]) == ("models/up/x", "up/x")
+    assert told["supportedGenerationMethods"] == ["generateContent"]
 
 
 def test_a_signature_lies_in_extra_content() -> None:
