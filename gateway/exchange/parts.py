@@ -16,7 +16,7 @@ from gateway.chat.operation import Operation
 from gateway.dialects.openai_completion_parts import Parts
 from gateway.errors import GatewayError
 from gateway.exchange.answer import promised
-from gateway.exchange.ask import Ask, losses
+from gateway.exchange.ask import Ask, losses, plain
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.course import Course
 from gateway.exchange.joined import Joined
@@ -60,7 +60,7 @@ async def answer_in_parts(
     deadline_at: float,
 ) -> None:
     """Finishes the outlet. Raises GatewayError. course: a new one for each part."""
-    document = json.document(json.write(ask.fields))
+    document = _document_of(ask)
     parts = Parts(document, losses(ask))
     if ask.stream:
         outlet.beat, outlet.promised = ask.client.heartbeat, promised(record)
@@ -92,6 +92,13 @@ async def answer_in_parts(
         _sum(record, records)
     record.status, record.outcome = 200, Outcome.COMPLETE
     joined.end()
+
+
+def _document_of(ask: Ask) -> Document:
+    """The request; how many choices it has may be the route's word."""
+    said = {**ask.route.defaults, **ask.fields, **ask.route.force}
+    count = {"n": said["n"]} if "n" in said else {}
+    return plain({**ask.fields, **count})
 
 
 def _ask_of(ask: Ask, document: Document) -> Ask:

@@ -1,4 +1,6 @@
-"""Groq. It has no text completions and no embeddings."""
+"""Groq. It has no text completions and no embeddings; it answers 400 to `n` above 1 and to names of
+messages as well, which is its own word to the client.
+"""
 
 from gateway.chat.operation import Operation
 from gateway.dialects import openai_chat, openai_responses

@@ -25,6 +25,7 @@ backends:
 models:
   chat: {{targets: [{{use: bad/x}}], deadline_s: 5}}
   text: good/y
+  twice: {{targets: [{{use: bad/x}}], defaults: {{n: 2}}}}
   both: {{targets: [{{use: good/y}}, {{use: bad/x, tier: 2}}]}}
 """
 
@@ -81,6 +82,15 @@ async def test_each_prompt_is_asked_and_keeps_its_place() -> None:
         (line,) = [one for one in on.house.written.lines() if one["event"] == "exchange"]
         assert (line["input_tokens"], line["output_tokens"]) == (6, 9)
         assert (line["status"], line["attempts"]) == (200, 3)
+
+
+@looped
+async def test_a_route_s_number_of_choices_counts() -> None:
+    async with _house() as on:
+        await _ask(on, model="twice", prompt=["a", "b"])
+        choices = json.loads(on.client.body)["choices"]
+        assert [choice["index"] for choice in choices] == [0, 2]  # the vendor gave one of each two
+        assert [json.loads(one.body)["n"] for one in on.bad.journal] == [2, 2]
 
 
 @looped
