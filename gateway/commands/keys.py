@@ -19,6 +19,7 @@ from gateway.config import load
 from gateway.config.schema import Caps
 from gateway.policy import minting
 from gateway.policy.minting import Entries, Refused, Wanted
+from gateway.policy.turns import CLASSES
 from gateway.providers import discover
 from gateway.runtime import keysfile
 from gateway.runtime.keysfile import KeysFileError
@@ -51,6 +52,9 @@ def add(commands: "Commands") -> None:
     )  # fmt: skip
     create.add_argument(
         "--budget", type=_budget, metavar="50/month", help="dollars a day, week, month, year, total"
+    )
+    create.add_argument(
+        "--priority", choices=CLASSES, help="of its requests that wait; default: its tenant's"
     )
     for name in Caps.__struct_fields__:
         create.add_argument(f"--max-{_dashed(name)}", type=int, metavar="N", dest=f"cap_{name}")
@@ -96,6 +100,7 @@ def _create(args: argparse.Namespace) -> int:
                 "expires_in_s": args.expires,
                 "limits": dict(args.limit),
                 "budget": args.budget,
+                "priority": args.priority,
                 "caps": {name: most for name, most in caps.items() if most is not None},
             },
             Wanted,

@@ -155,6 +155,7 @@ def _keys(findings: Findings) -> tuple[schema.Key, ...]:
                     cache=key.cache,
                     limits=key.limits,
                     budget=key.budget,
+                    priority=key.priority,
                 )
             )
     return tuple(keys)
@@ -184,7 +185,13 @@ def _digest(key: written.Key, path: Path, findings: Findings) -> bytes | None:
 
 def _tenants(file: written.File, keys: tuple[schema.Key, ...]) -> dict[str, schema.Tenant]:
     tenants = {
-        name: schema.Tenant(name=name, limits=tenant.limits, budget=tenant.budget)
+        name: schema.Tenant(
+            name=name,
+            limits=tenant.limits,
+            budget=tenant.budget,
+            weight=tenant.weight,
+            priority=tenant.priority,
+        )
         for name, tenant in file.tenants.items()
     }
     for key in keys:

@@ -35,6 +35,7 @@ Operation = Literal[
     "files",
 ]
 Untranslatable = Literal["refuse", "drop"]
+Priority = Literal["high", "normal", "low"]
 Strategy = Literal["weighted", "least_busy", "fastest", "cheapest", "sticky"]
 
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z][0-9A-Za-z._-]*)):([0-9]{1,5})", re.A)
@@ -217,6 +218,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Literal["enforce", "shadow"],
         Meta(description="`shadow` refuses nothing, and counts what it would have refused."),
     ] = "enforce"
+    on_limit: Annotated[
+        Literal["refuse", "wait"],
+        Meta(
+            description="`wait`: a request waits for room in these limits, by its tenant's weight "
+            "and its class, before it is refused."
+        ),
+    ] = "refuse"
+    max_wait_s: Annotated[
+        Annotated[float, Meta(gt=0, le=3600)], Meta(description="How long it waits at most.")
+    ] = 10.0
+    max_waiting: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)],
+        Meta(description="Requests that may wait for one of them, in each worker."),
+    ] = 1000
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,6 +266,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     limits: Limits = Limits()
     budget: Budget | None = None
+    weight: float = 1.0  # of what comes free while others wait, too
+    priority: Priority = "normal"
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
@@ -320,6 +337,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     cache: bool = True
     limits: Limits = Limits()
     budget: Budget | None = None
+    priority: Priority | None = None  # None: its tenant's
 
 
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from gateway.config.schema import (
     Oidc,
     OnStoreError,
     Operation,
+    Priority,
     Ratio,
     Seconds,
     Server,
@@ -53,6 +54,16 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     budget: Annotated[
         Budget | None, Meta(description="Money that all its keys together may spend.")
     ] = None
+    weight: Annotated[
+        Annotated[float, Meta(ge=0.01, le=1000)],
+        Meta(
+            description="Its share of what comes free while several tenants wait for the same "
+            "limit (`on_limit: wait`)."
+        ),
+    ] = 1.0
+    priority: Annotated[
+        Priority, Meta(description="Class of its requests that wait: `high` goes first.")
+    ] = "normal"
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +93,10 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
     limits: Annotated[Limits, Meta(description="Limits of this key.")] = Limits()
     budget: Annotated[Budget | None, Meta(description="Money that this key may spend.")] = None
+    priority: Annotated[
+        Priority | None,
+        Meta(description="Class of its requests that wait; if not given, its tenant's."),
+    ] = None
 
 
 class Backend(Simulated, frozen=True, kw_only=True):

@@ -152,7 +152,7 @@ async def _asked(
     pool = target.backend.pool
     reply: Reply | None = None
     if errand.meter is not None:
-        wait_s = await errand.meter.claim_at(target, attempt)
+        wait_s = await errand.meter.claim_at(target, attempt, deadline_at)
         if wait_s is not None:
             return Failure(Code.BACKEND_LIMIT, retry_after_s=wait_s if isfinite(wait_s) else None)
     try:

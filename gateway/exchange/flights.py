@@ -155,7 +155,7 @@ class Flight:
     def _pay(self, seat: "Seat") -> None:
         seat.record.attempts = self.record.attempts
         seat.record.usage = self.record.usage
-        seat.record.waited_s = self.record.waited_s
+        seat.record.waited_s = seat.record.limit_wait_s + self.record.waited_s
 
     # ---- what came of it
 

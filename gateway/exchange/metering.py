@@ -20,6 +20,7 @@ from gateway.policy import pricing, quotas
 from gateway.policy.estimates import Estimate
 from gateway.policy.limits import Claim, Verdict
 from gateway.policy.quotas import Amounts, Refusal, Rule, Unit, openai_lines
+from gateway.runtime.rooms import Asked, Wanted
 from gateway.runtime.rulebook import Rules
 from gateway.runtime.snapshot import Route, Target
 from gateway.runtime.state import Runtime
@@ -74,21 +75,22 @@ class Meter:
         self._caller = caller
         self._record = record
         self._rules: Rules | None = None
-        self._claims: list[Claim] = []  # what is to be settled
+        self._claims: Sequence[Claim] = []  # what is to be settled
         self._at_backends: list[_AtBackend] = []
         self._size = self._part = OPAQUE  # of the exchange, of one attempt
 
-    async def claim(self, route: Route, size: Size) -> None:
-        """All that it may take, or nothing. Raises GatewayError."""
+    async def claim(self, route: Route, size: Size, deadline_at: float = math.inf) -> None:
+        """All that it may take, or nothing; by deadline_at. Raises GatewayError."""
         self._size = self._part = size
         rules = self._caller.snapshot.rulebook.of(self._caller.key, route.model)
         if rules is None:
             return
-        runtime, record, now = self._runtime, self._record, time.time()
-        amounts = expected(runtime.estimate(route.model), route.targets, rules, size)
-        claims = [rule.claim(amounts, now) for rule in rules.all]
-        verdict = await runtime.desk.claim(record.id, claims)
-        _count(runtime.sink.metrics, rules.all, verdict)
+        record = self._record
+        amounts = expected(self._runtime.estimate(route.model), route.targets, rules, size)
+        asked = await self._ask(record.id, rules, amounts, deadline_at)
+        verdict, now = asked.verdict, time.time()
+        if asked.why is not None:
+            raise refused_for(asked.why)
         told = quotas.told(rules.all, verdict.standings, now)
         anthropic = record.operation is Operation.MESSAGES
         record.limits = quotas.anthropic_lines(told, now) if anthropic else openai_lines(told)
@@ -96,7 +98,35 @@ class Meter:
             raise refused(rules.all, verdict, now)
         self._rules = rules
         if rules.leased:
-            self._claims = claims
+            self._claims = asked.claims
+
+    async def _ask(self, lease: str, rules: Rules, amounts: Amounts, deadline_at: float) -> Asked:
+        """What the store says, at once or where the limits let wait, when its turn has come."""
+        runtime = self._runtime
+        if not rules.wait:
+            claims = _claims(rules, amounts)
+            asked = Asked(claims, await runtime.desk.claim(lease, claims))
+        else:
+            asked = await self._wait(lease, rules, amounts, deadline_at)
+        _count(runtime.sink.metrics, rules.all, asked)
+        return asked
+
+    async def _wait(self, lease: str, rules: Rules, amounts: Amounts, deadline_at: float) -> Asked:
+        runtime, record, began = self._runtime, self._record, time.monotonic()
+        verdict: Verdict | None = None
+        if not runtime.rooms.busy(rules.all):  # nobody is overtaken
+            claims = _claims(rules, amounts)
+            verdict = await runtime.desk.claim(lease, claims)
+            if verdict.granted:
+                return Asked(claims, verdict)
+        place = self._caller.snapshot.rulebook.place(self._caller.key)
+        wanted = Wanted(lease, rules.all, amounts, place, deadline_at)
+        try:
+            return await runtime.rooms.wait(wanted, verdict)
+        finally:
+            waited_s = time.monotonic() - began
+            record.limit_wait_s += waited_s
+            record.waited_s += waited_s
 
     def divide(self, parts: int) -> None:
         """It is asked in so many attempts, each for its share."""
@@ -105,24 +135,28 @@ class Meter:
             whole.request_bytes // parts, whole.max_output, max(1, whole.choices // parts)
         )
 
-    async def claim_at(self, target: Target, attempt: Attempt) -> float | None:
+    async def claim_at(
+        self, target: Target, attempt: Attempt, deadline_at: float = math.inf
+    ) -> float | None:
         """The same for the limits of one attempt's backend: None, or for how long to leave it."""
         rules = self._caller.snapshot.rulebook.of_backend(target.backend.name)
         if rules is None:
             return None
-        runtime, record, now = self._runtime, self._record, time.time()
-        estimate = runtime.estimate(record.model)
-        amounts = expected(estimate, (target,), rules, self._part)
-        claims = [rule.claim(amounts, now) for rule in rules.all]
+        record = self._record
+        amounts = expected(self._runtime.estimate(record.model), (target,), rules, self._part)
         lease = f"{record.id}/{len(record.attempts)}"
-        verdict = await runtime.desk.claim(lease, claims)
-        _count(runtime.sink.metrics, rules.all, verdict)
+        asked = await self._ask(lease, rules, amounts, deadline_at)
+        verdict = asked.verdict
+        if asked.why is not None:
+            return asked.why.wait_s
         if not verdict.granted:
             if not verdict.standings:
                 return UNKNOWN_WAIT_S
-            return quotas.refusal(rules.all, verdict, now).wait_s
+            return quotas.refusal(rules.all, verdict, time.time()).wait_s
+        if rules.wait:
+            attempt.started_at = time.monotonic()  # what it waited for here is not the backend's
         if rules.leased:
-            self._at_backends.append(_AtBackend(lease, attempt, rules, claims))
+            self._at_backends.append(_AtBackend(lease, attempt, rules, asked.claims))
         return None
 
     def settle(self) -> None:
@@ -131,9 +165,13 @@ class Meter:
         if self._claims and self._rules is not None:
             spent = spent_by(charges(record))
             desk.settle(record.id, self._claims, [spent.of(rule.unit) for rule in self._rules.all])
+            if self._rules.wait:
+                self._runtime.rooms.freed(self._rules.all)
         for at in self._at_backends:
             spent = spent_by(one for one in charges(record) if one.attempt is at.attempt)
             desk.settle(at.lease, at.claims, [spent.of(rule.unit) for rule in at.rules.all])
+            if at.rules.wait:
+                self._runtime.rooms.freed(at.rules.all)
         usage, size = record.usage, self._size
         limited = self._rules is not None or self._at_backends
         if limited and usage is not None and record.outcome is Outcome.COMPLETE:
@@ -179,7 +217,10 @@ def refused(rules: Sequence[Rule], verdict: Verdict, now: float) -> GatewayError
             "the limits cannot be looked up now",
             retry_after_s=UNKNOWN_WAIT_S,
         )
-    why = quotas.refusal(rules, verdict, now)
+    return refused_for(quotas.refusal(rules, verdict, now))
+
+
+def refused_for(why: Refusal) -> GatewayError:
     rule, wait_s = why.rule, why.wait_s
     code = Code.BUDGET_EXCEEDED if rule.money else _CODES[rule.unit]
     if math.isfinite(wait_s):
@@ -202,9 +243,18 @@ def _message(why: Refusal) -> str:
     return f"this request may take more than the limit of {amount} {rule.name}"
 
 
-def _count(metrics: Metrics, rules: Sequence[Rule], verdict: Verdict) -> None:
+def _claims(rules: Rules, amounts: Amounts) -> list[Claim]:
+    now = time.time()
+    return [rule.claim(amounts, now) for rule in rules.all]
+
+
+def _count(metrics: Metrics, rules: Sequence[Rule], asked: Asked) -> None:
     """One decision for each scope that has a limit here."""
     results: dict[str, str] = {}
+    verdict = asked.verdict
+    if asked.why is not None:
+        results[asked.why.rule.scope] = "refused"
+        rules = ()
     for number, rule in enumerate(rules):
         standing = verdict.standings[number] if verdict.standings else None
         if standing is None:

@@ -131,5 +131,5 @@ def _sum(record: Record, records: list[Record]) -> None:
     used = [one.usage for one in records if one.usage is not None]
     if used and len(used) == len(records):
         record.usage = usage.summed(used)
-    record.waited_s = max(one.waited_s for one in records)
+    record.waited_s += max(one.waited_s for one in records)
     record.dropped = sorted({name for one in records for name in one.dropped})

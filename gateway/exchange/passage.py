@@ -129,8 +129,8 @@ class Passage:
         caller, record = self._caller, self.record
         route = caller.route(model)
         record.model = route.model
-        await self._meter.claim(route, OPAQUE)
         deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
+        await self._meter.claim(route, OPAQUE, deadline_at)
         course = Course(route, self._operation, model, caller, self._draw)
         errand = _Relayed(request, self.outlet, record, repeatable)
         errand.meter = self._meter

@@ -59,8 +59,10 @@ class Gateway:
             record.model = route.model
             if head.stream:
                 self._runtime.sink.streaming(record)
+            patience_s = caller.patience_s(stream=record.stream)
+            deadline_at = record.started_at + min(route.deadline_s, patience_s)
             if meter is not None:
-                await meter.claim(route, Size.of(operation, head, body))
+                await meter.claim(route, Size.of(operation, head, body), deadline_at)
             if operation is Operation.COUNT_TOKENS and counting.only(route):
                 counting.estimate(fields, record, outlet)
                 return
@@ -71,8 +73,6 @@ class Gateway:
             course = Course(route, operation, head.model, caller, self._draw, session)
             if route.shadow is not None:
                 self._shadows.cast(ask, route.shadow)
-            patience_s = caller.patience_s(stream=ask.stream)
-            deadline_at = record.started_at + min(route.deadline_s, patience_s)
             if operation is Operation.COMPLETION and needed(fields, route):
                 await answer_in_parts(
                     ask,

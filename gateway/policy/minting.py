@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from gateway.config.schema import Budget, Caps, Key, Limits, Operation
+from gateway.config.schema import Budget, Caps, Key, Limits, Operation, Priority
 from gateway.policy.access import NO_CAPS, keyed
 
 PREFIX: Final = "gwk_"
@@ -51,6 +51,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     caps: _Caps = _Caps()
     limits: _Limits = _Limits()
     budget: _Budget | None = None
+    priority: Priority | None = None
     expires_in_s: Annotated[float, Meta(gt=0, le=10 * 366 * 86_400)] | None = None
 
 
@@ -68,6 +69,7 @@ class Minted(
     caps: Caps = NO_CAPS
     limits: Limits = Limits()
     budget: Budget | None = None
+    priority: Priority | None = None
     created_at: float = 0.0
     expires_at: float | None = None
     revoked_at: float | None = None
@@ -119,6 +121,7 @@ def create(entries: Entries, wanted: Wanted, clear: str, secret: str, now: float
         caps=Caps(**msgspec.structs.asdict(wanted.caps)),
         limits=Limits(**msgspec.structs.asdict(wanted.limits)),
         budget=None if wanted.budget is None else Budget(**msgspec.structs.asdict(wanted.budget)),
+        priority=wanted.priority,
         created_at=now,
         expires_at=None if wanted.expires_in_s is None else now + wanted.expires_in_s,
     )
@@ -170,6 +173,7 @@ def good(entries: Entries, now: float) -> tuple[Key, ...]:
             caps=one.caps,
             limits=one.limits,
             budget=one.budget,
+            priority=one.priority,
         )
         for one in entries
         if now < one.ends_at

@@ -64,6 +64,13 @@ class Rule:
     per: Per | None = None  # a budget of the calendar's
     zone: tzinfo = UTC
     money: bool = False  # a budget
+    max_waiting: int = 0  # who may wait for it, in one process; 0: it refuses
+    max_wait_s: float = 0.0
+
+    @property
+    def leased(self) -> bool:
+        """Whether what is not spent comes back."""
+        return self.unit is not Unit.REQUESTS
 
     def claim(self, amounts: Amounts, now: float) -> Claim:
         """now: unix seconds."""
@@ -77,7 +84,7 @@ class Rule:
             self.capacity,
             self.rate,
             keep_s,
-            leased=self.unit is not Unit.REQUESTS,
+            leased=self.leased,
             shadow=self.shadow,
             money=self.money,
         )
@@ -113,6 +120,8 @@ def rules(scope: str, name: str, limits: Limits) -> tuple[Rule, ...]:
                 capacity=float(amount),
                 rate=rate,
                 shadow=limits.mode == "shadow",
+                max_waiting=limits.max_waiting if limits.on_limit == "wait" else 0,
+                max_wait_s=limits.max_wait_s,
             )
         )
     return tuple(found)
@@ -158,6 +167,25 @@ def refusal(rules: Sequence[Rule], verdict: Verdict, now: float) -> Refusal:
     ]
     wait_s, rule = max(waits, key=lambda pair: pair[0])
     return Refusal(rule, wait_s)
+
+
+def waited_for(rules: Sequence[Rule], verdict: Verdict, now: float) -> tuple[Rule | None, float]:
+    """The limit that a refused exchange has to wait for, and for how long as far as is known.
+
+    None where one of those that refuse it does not let wait, or never has so much.
+    """
+    longest: tuple[Rule | None, float] = None, 0.0
+    if not verdict.standings:
+        return longest
+    for rule, standing in zip(rules, verdict.standings, strict=True):
+        if rule.shadow or not standing.wait_s > 0:
+            continue
+        wait_s = rule.waits_s(standing, now)
+        if not rule.max_waiting or (rule.rate > 0 and math.isinf(wait_s)):
+            return None, 0.0
+        if wait_s > longest[1]:
+            longest = rule, wait_s
+    return longest
 
 
 _KINDS: Final = {

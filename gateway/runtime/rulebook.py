@@ -7,18 +7,21 @@ from gateway.config import schema
 from gateway.config.zones import zone
 from gateway.policy.access import VirtualKey
 from gateway.policy.quotas import Rule, Unit, budget_rule, rules
+from gateway.policy.turns import CLASSES, Place
 
+_NORMAL: Final = CLASSES.index("normal")
 MAX_KNOWN: Final = 10_000  # pairs of key and model that are looked up once
 
 
 class Rules:
     """Those that hold for one exchange."""
 
-    __slots__ = ("all", "leased", "priced")
+    __slots__ = ("all", "leased", "priced", "wait")
 
     def __init__(self, all: tuple[Rule, ...]) -> None:
         self.all = all
-        self.leased = any(rule.unit is not Unit.REQUESTS for rule in all)  # to be settled
+        self.leased = any(rule.leased for rule in all)  # to be settled
+        self.wait = any(rule.max_waiting for rule in all)  # for some of them one may
         self.priced = any(rule.unit is Unit.USD for rule in all)
 
 
@@ -39,6 +42,11 @@ class Rulebook:
         )
         self._backends = {name: Rules(rules) for name, rules in backends.items()}
         limited = (self._everybody, self._tenants, self._keys, self._models, self._backends)
+        self._weights = {name: one.weight for name, one in config.tenants.items()}
+        self._ranks = {name: CLASSES.index(one.priority) for name, one in config.tenants.items()}
+        self._own_ranks = {
+            one.name: CLASSES.index(one.priority) for one in config.keys if one.priority
+        }
         self.empty = not any(limited)
         self._known: dict[tuple[str, str, str], Rules | None] = {}
 
@@ -52,6 +60,12 @@ class Rulebook:
                 self._known.clear()
             found = self._known[which] = self._found(*which)
             return found
+
+    def place(self, key: VirtualKey) -> Place:
+        """Where it stands among those that wait."""
+        tenant = key.tenant
+        rank = self._own_ranks.get(key.name, self._ranks.get(tenant, _NORMAL))
+        return Place(tenant, self._weights.get(tenant, 1.0), rank)
 
     def of_backend(self, name: str) -> Rules | None:
         return self._backends.get(name)

@@ -14,6 +14,7 @@ from gateway.policy.estimates import Estimate
 from gateway.providers.base import Provider
 from gateway.runtime.lasting import Lasting
 from gateway.runtime.oidc import Verifier
+from gateway.runtime.rooms import Rooms
 from gateway.runtime.snapshot import Snapshot, compile
 from gateway.stores.base import Values
 from gateway.stores.desk import Desk, OwnDesk
@@ -56,6 +57,7 @@ class Runtime:
         self.draining = False
         self.memory = MemoryStore(lease_s=math.inf)  # nobody but this process can die
         self.desk: Desk = OwnDesk(self.memory)
+        self.rooms = Rooms(lambda: self.desk, sink.metrics)
         self._estimates: dict[str, Estimate] = {}
         self.near = MemoryStore()
         self.values: Values = self.near  # what is remembered of answers

@@ -130,7 +130,10 @@ METRICS: Final[dict[str, Definition]] = {
         _SECONDS,
     ),
     "gateway_overhead_seconds": Definition(
-        "histogram", "The duration less the time spent waiting for backends.", ("phase",), _OVERHEAD
+        "histogram",
+        "The duration less the time spent waiting for backends, and for room in limits.",
+        ("phase",),
+        _OVERHEAD,
     ),
     "gateway_errors_total": Definition("counter", "Errors told to clients.", ("code", "origin")),
     "gateway_upstream_attempts_total": Definition(
@@ -232,6 +235,17 @@ METRICS: Final[dict[str, Definition]] = {
     "gateway_open_connections": Definition("gauge", "Client connections."),
     "gateway_ratelimit_decisions_total": Definition(
         "counter", "What limits have said to exchanges, by whose limits.", ("scope", "result")
+    ),
+    "gateway_limit_waiting": Definition(
+        "gauge", "Requests waiting for room in a limit, by their class.", ("class",)
+    ),
+    "gateway_limit_waits_total": Definition(
+        "counter",
+        "Requests that have waited for room in a limit: granted, refused, or left by the client.",
+        ("class", "result"),
+    ),
+    "gateway_limit_wait_seconds": Definition(
+        "histogram", "How long they waited, whatever came of it.", ("class",), _SECONDS
     ),
     "gateway_store_degraded": Definition(
         "gauge", "1 while the shared store is away and its stand-in decides.", joined="max"

@@ -73,9 +73,10 @@ class Record(msgspec.Struct, eq=False):
     cache_key: str = ""  # under which the answer is remembered, or was looked for
     dropped: list[str] = []  # fields of the request that the target could not be told
     usage: Usage | None = None
-    waited_s: float = 0.0  # for upstream sockets
+    waited_s: float = 0.0  # for upstream sockets, and for room in limits
     sent_bytes: int = 0
     ended_at: float = 0.0
+    limit_wait_s: float = 0.0  # for room in limits; part of waited_s
     limits: bytes = b""  # header lines that say how the caller's limits stand
 
     def failed(self, code: Code, status: int) -> None:

@@ -33,6 +33,7 @@ class _Line(msgspec.Struct, omit_defaults=True, gc=False):
     target: str = ""
     attempts: int = 0
     first_content_s: float | None = None
+    limit_wait_s: float | None = None
     overhead_s: float = 0.0
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -143,7 +144,12 @@ class Sink:
     def told(self, record: Record) -> None:
         """A record that was never started: refused before there was an exchange."""
         tries = len(record.attempts)
-        if record.outcome is not Outcome.COMPLETE or not self.log.json or tries > 1:
+        if (
+            record.outcome is not Outcome.COMPLETE
+            or not self.log.json
+            or tries > 1
+            or record.limit_wait_s
+        ):
             self._tell_any(record)
         elif not tries:
             self._tell_unasked(record)
@@ -397,6 +403,7 @@ class Sink:
                 target="" if last is None else shown(last.model),
                 attempts=len(record.attempts),
                 first_content_s=None if first_at is None else _micros(first_at - record.started_at),
+                limit_wait_s=_micros(record.limit_wait_s) if record.limit_wait_s else None,
                 overhead_s=_micros(duration_s - record.waited_s) if record.attempts else 0.0,
                 input_tokens=None if usage is None else usage.input,
                 output_tokens=None if usage is None else usage.output,

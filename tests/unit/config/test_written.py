@@ -64,4 +64,10 @@ def test_limits_know_every_pair_of_unit_and_window() -> None:
     units = ("requests", "tokens", "input_tokens", "output_tokens", "usd")
     windows = ("second", "minute", "hour", "day", "month")
     pairs = {f"{unit}_per_{window}" for unit in units for window in windows}
-    assert set(schema.Limits.__struct_fields__) == pairs | {"concurrent", "mode"}
+    assert set(schema.Limits.__struct_fields__) == pairs | {
+        "concurrent",
+        "mode",
+        "on_limit",
+        "max_wait_s",
+        "max_waiting",
+    }

@@ -1,5 +1,7 @@
 """One exchange's claims: all before, settled once after, and told as callers' SDKs read it."""
 
+import asyncio
+
 import pytest
 
 from gateway.chat.operation import Operation
@@ -7,7 +9,7 @@ from gateway.chat.usage import Usage
 from gateway.errors import Code, GatewayError
 from gateway.exchange.metering import Meter, Size
 from gateway.telemetry.record import Attempt, Outcome, Record
-from tests.unit.exchange.serving import CONFIG, Serving, serving
+from tests.unit.exchange.serving import CONFIG, Serving, serving, until
 from tests.vendors.looped import looped
 
 LIMITED = CONFIG + "\ntenants: {{anonymous: {{limits: {{{limits}}}}}}}\n"
@@ -164,3 +166,53 @@ async def test_the_parts_of_a_request_claim_their_share_of_a_backend_each() -> N
             record.attempts.append(Attempt("bad", "openai", "x"))
             assert await one.claim_at(target, record.attempts[-1]) is None
         one.settle()
+
+
+@looped
+async def test_a_limit_that_lets_wait_is_waited_for_and_that_is_told_apart() -> None:
+    limits = "requests_per_second: 20, on_limit: wait, max_wait_s: 2"
+    async with serving((), config=LIMITED, limits=limits) as on:
+        for _ in range(20):
+            await meter(on)[0].claim(on.route(), Size(1))
+        one, record = meter(on)
+        await one.claim(on.route(), Size(1))
+        assert 0.02 < record.limit_wait_s < 1
+        assert record.waited_s == record.limit_wait_s
+        assert b"x-ratelimit-remaining-requests: 0\r\n" in record.limits
+
+
+@looped
+async def test_who_waits_in_vain_is_refused_as_ever_by_its_deadline() -> None:
+    async with serving((), config=LIMITED, limits="concurrent: 1, on_limit: wait") as on:
+        first, record = meter(on)
+        await first.claim(on.route(), Size(1))
+        second, waited = meter(on)
+        with pytest.raises(GatewayError) as told:
+            await second.claim(on.route(), Size(1), waited.started_at + 0.05)
+        assert told.value.code is Code.CONCURRENCY_LIMIT
+        assert told.value.retry_after_s == 1.0
+        assert 0.04 < waited.limit_wait_s < 0.5
+        assert on.house.number("gateway_ratelimit_decisions_total", "tenant", "refused") == 1
+        answered(record, None)
+        first.settle()
+        second.settle()
+        assert in_use(on, "concurrent") == 0
+
+
+@looped
+async def test_a_backends_limit_that_lets_wait_is_waited_for() -> None:
+    config = CONFIG.replace(
+        "max_in_flight: 1}}", "max_in_flight: 1, limits: {{concurrent: 1, on_limit: wait}}}}"
+    )
+    async with serving((), config=config) as on:
+        (target,) = on.route().targets
+        first, record = meter(on)
+        attempt = Attempt("bad", "openai", "x")
+        assert await first.claim_at(target, attempt) is None
+        second, later = meter(on), Attempt("bad", "openai", "x")
+        asking = asyncio.ensure_future(second[0].claim_at(target, later))
+        await until(lambda: on.house.number("gateway_limit_waiting", "normal"))
+        record.attempts = [attempt]
+        first.settle()
+        assert await asking is None
+        assert later.started_at > attempt.started_at + second[1].limit_wait_s
