@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import re
 import resource
 import signal
 import sys
@@ -49,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--vs", action="append", metavar="WHAT",
-        help="nginx (what it is if nginx is there), direct, none, or 'NAME=URL START COMMAND…', "
+        help="nginx (what it is if nginx is there), direct, none, limited or limited=redis://HOST "
+        "(ours, with limits in memory or in that store), or 'NAME=URL START COMMAND…', "
         "where {provider} in the command is the provider's base URL; may be repeated",
     )  # fmt: skip
     parser.add_argument("--scenarios", type=_scenarios, metavar="NAME,NAME…")
@@ -144,6 +146,9 @@ def _plans(args: argparse.Namespace, folder: Path, provider_url: str) -> list[Pl
                 found.append(targets.nginx(folder, provider_url, args.workers))
             case "direct":
                 found.append(targets.direct(provider_url))
+            case _ if limits := re.fullmatch(r"limited(?:=(rediss?(?:\+cluster)?://\S+))?", said):
+                store = limits[1] or "memory"
+                found.append(targets.limited(folder, provider_url, args.workers, store))
             case _:
                 found.append(targets.other(said, provider_url))
     names = [plan.name for plan in found]

@@ -127,10 +127,12 @@ class Plan:
         return urlsplit(self.url).path + "/chat/completions"
 
 
-def gateway(folder: Path, provider_url: str, workers: int) -> Plan:
-    """Ours, as it comes: keys, checks, metrics and the log are on."""
+def gateway(
+    folder: Path, provider_url: str, workers: int, name: str = "gateway", more: str = ""
+) -> Plan:
+    """Ours, as it comes: keys, checks, metrics and the log are on. more: further config."""
     port = _free_port()
-    config = folder / "gateway.yaml"
+    config = folder / f"{name}.yaml"
     config.write_text(f"""\
 server: {{listen: "127.0.0.1:{port}", workers: {workers}}}
 admin: {{listen: "127.0.0.1:0"}}
@@ -141,10 +143,20 @@ backends:
        max_in_flight: 4096}}
 models:
   {CLIENT_MODEL}: up/{PROVIDER_MODEL}
-""")
+{more}""")
     boot = str(ROOT / "gateway/_boot.py")
     command = (sys.executable, "-I", "-S", boot, "serve", "--config", str(config))
-    return Plan("gateway", f"http://127.0.0.1:{port}/v1", command, sets_key=True, rewrites=True)
+    return Plan(name, f"http://127.0.0.1:{port}/v1", command, sets_key=True, rewrites=True)
+
+
+def limited(folder: Path, provider_url: str, workers: int, store: str) -> Plan:
+    """The same with limits that nobody reaches: of requests, of tokens, of exchanges at once."""
+    limits = "requests_per_minute: 1000000000, tokens_per_minute: 1000000000000, concurrent: 100000"
+    more = f"""\
+tenants: {{bench: {{limits: {{{limits}}}}}}}
+store: "{store}"
+"""
+    return gateway(folder, provider_url, workers, "limited", more)
 
 
 def nginx(folder: Path, provider_url: str, workers: int) -> Plan:

@@ -74,8 +74,10 @@ def test_cpu_time_and_memory_are_the_gateways(results: dict[str, Any]) -> None:
 def test_a_target_that_leaves_its_work_out_is_told_on() -> None:
     port = _free_port()  # the provider itself, in the part of a target
     idle = f"idle=http://127.0.0.1:{port}/v1"
-    done = _bench("--provider-port", str(port), "--vs", idle, "--scenarios", "small")
+    vs = ("--vs", idle, "--vs", "limited")
+    done = _bench("--provider-port", str(port), *vs, "--scenarios", "small")
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "| small    | limited |" in done.stdout
     row = next(line for line in done.stdout.splitlines() if "| small    | idle" in line)
     assert "provider's key missing; model not rewritten" in row
 
