@@ -175,6 +175,8 @@ class App:
         self._runtime.values, self._runtime.shares = values, True
         if await desk.greet() == "auth":
             raise OSError(f"store {where} refuses our user or password")
+        if isinstance(store, RedisStore) and (policy := await store.forgets()):
+            self._log.say("warning", "store_may_forget", store=where, policy=policy)
         return desk
 
     def _away(self) -> Away:

@@ -19,6 +19,7 @@ from gateway.stores.base import RENEW_S, Ledger, StoreError
 from gateway.stores.memory import MemoryStore
 
 PROBE_S: Final = 0.5  # between two looks at a store that is away
+SOON_S: Final = 2 * PROBE_S  # after its return all others have said that they live, too
 GREET_S: Final = 1.0  # for a store to answer before the first request
 MAX_OWED: Final = 100_000  # settlings that wait for the store; beyond that the oldest is lost
 AT_ONCE: Final = 256  # settlings on their way
@@ -213,9 +214,10 @@ class SharedDesk:
                     async with asyncio.timeout(max(0.0, renew_at - time.monotonic())):
                         await self._wake.wait()
             self._wake.clear()
-            if self.degraded or time.monotonic() >= renew_at:
+            away = bool(self.degraded)
+            if away or time.monotonic() >= renew_at:
                 await self._renew()
-                renew_at = time.monotonic() + RENEW_S
+                renew_at = time.monotonic() + (SOON_S if away else RENEW_S)
             await self._pay_all()
 
     async def _renew(self) -> bool:

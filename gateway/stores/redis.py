@@ -27,6 +27,7 @@ _VALUES: Final = b"gw1v:"
 _WORK: Final = b"gw1w:"
 _HELD, _LEASES, _MEMBERS = f"{_LIMITS}held", f"{_LIMITS}leases", f"{_LIMITS}members"
 _TAG: Final = re.compile(rb"\{([^}]+)\}")
+_FACT: Final = re.compile(rb"(\w+):(\S*)\r\n")  # of INFO
 _TWICE: Final = 2  # a call that has not been done is sent once more
 
 
@@ -100,6 +101,19 @@ class RedisStore:
         args = [self._now(), repr(LEASE_S), self._me, *leases]
         answer = await self._limits(scripts.RENEW, [_HELD, _LEASES, _MEMBERS], args)
         return answer if isinstance(answer, int) else 1
+
+    async def forgets(self) -> str:
+        """By which policy the server makes room when it is full; empty if it does not, or if we
+        may not know. An evicted level would be an empty one.
+        """
+        try:
+            told = await self._at(_LIMITS_SLOT, lambda node: node.call("INFO", "memory"))
+        except StoreError:
+            return ""
+        found = dict(_FACT.findall(told)) if isinstance(told, bytes) else {}
+        policy = str(found.get(b"maxmemory_policy", b""), "ascii", "replace")
+        bounded = found.get(b"maxmemory", b"0") != b"0"
+        return policy if bounded and policy != "noeviction" else ""
 
     def _now(self) -> str:
         return "" if self._clock is None else repr(self._clock())

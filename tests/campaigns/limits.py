@@ -122,7 +122,7 @@ def kill_a_worker(stage: Stage) -> None:
 LED: Final = (cut, slow, failed_over)  # what is done to the way, not to the server
 ROWS: Final = (
     Row("unharmed", lasts_s=65),
-    Row("at 130 %", lasts_s=240, pause_s=CLIENTS / (1.3 * RATE)),
+    Row("at 130 %", lasts_s=300, pause_s=CLIENTS / (1.3 * RATE)),
     Row("at 95 %", lasts_s=130, pause_s=CLIENTS / (0.95 * RATE), refuses=False),
     Row("cut", cut, heal, opens=True),
     Row("cut, deny", cut, heal, limits="deny"),

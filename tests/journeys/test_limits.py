@@ -269,6 +269,14 @@ def test_a_store_that_refuses_our_password_keeps_the_gateway_from_starting() -> 
             pass
 
 
+def test_a_store_that_may_forget_limits_is_warned_of() -> None:
+    with (
+        serving("--maxmemory", "64mb", "--maxmemory-policy", "volatile-ttl") as server,
+        Gateway(limited("http://127.0.0.1:9", "concurrent: 1", server.url)) as one,
+    ):
+        assert one.until_line("store_may_forget")["policy"] == "volatile-ttl"
+
+
 def test_a_backend_whose_limit_is_reached_is_passed_over() -> None:
     with Vendor([ANSWER]) as first, Vendor([ANSWER]) as second:
         config = f"""

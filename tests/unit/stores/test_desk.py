@@ -115,6 +115,18 @@ async def test_while_it_is_away_a_local_share_holds_and_later_it_learns_what_was
 
 
 @looped
+async def test_soon_after_its_return_it_is_known_again_how_many_share_it() -> None:
+    """A store that was started anew knows the first one only."""
+    async with desk() as (made, store, _):
+        store.away = True
+        await made.claim("a", [SLOT])
+        store.away = False
+        await soon("back", lambda: not made.degraded)
+        store.members = 3
+        await soon("known", lambda: made._processes == 3)
+
+
+@looped
 async def test_a_claim_that_was_done_and_not_said_is_given_back() -> None:
     async with desk() as (made, store, _):
         store.mute = True

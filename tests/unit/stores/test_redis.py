@@ -147,6 +147,18 @@ async def test_a_full_server_is_an_error_with_its_own_word() -> None:
 
 
 @looped
+async def test_a_server_that_evicts_is_told_on() -> None:
+    async with store("--maxmemory", "64mb") as (redis, server, _):
+        assert await redis.forgets() == ""
+        server.asked("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        assert await redis.forgets() == "allkeys-lru"
+        server.asked("CONFIG", "SET", "maxmemory", "0")
+        assert await redis.forgets() == ""
+        server.asked("ACL", "SETUSER", "default", "-info")
+        assert await redis.forgets() == ""
+
+
+@looped
 async def test_values_are_kept_purged_and_forgotten() -> None:
     async with store() as (redis, _, _):
         for key in (b"t1/m/a", b"t1/n/b", b"t2/m/c", b"t1[m]d"):
