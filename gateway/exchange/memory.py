@@ -24,6 +24,7 @@ from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
 from gateway.exchange.course import Choice, Course
 from gateway.exchange.flights import Flight, Flights, Seat
+from gateway.exchange.metering import Meter, Size
 from gateway.exchange.recall import Gain, Recalled, Recalls
 from gateway.exchange.sought import Sought, remembered
 from gateway.exchange.taps import Outlet
@@ -90,7 +91,8 @@ class Memory:
         record.cache = "miss" if flight is None else "shared"
         if flight is None:
             spot = Spot(place, digest, together, 0.0 if entry is None else entry.made_at)
-            flight = self._depart(sought, spot, course, record)
+            size = Size.of(ask.operation, ask.head, body)
+            flight = self._depart(sought, spot, course, record, size)
         seat = Seat(flight, ask, sought.asked, outlet, record)
         try:
             await seat.ride(max(0.0, deadline_at - time.monotonic()))
@@ -200,11 +202,14 @@ class Memory:
 
     # ---- a miss
 
-    def _depart(self, sought: Sought, spot: "Spot", course: Course, record: Record) -> Flight:
-        ask = sought.ask
+    def _depart(
+        self, sought: Sought, spot: "Spot", course: Course, record: Record, size: Size
+    ) -> Flight:
+        ask, caller = sought.ask, sought.caller
         call = Record(record.operation, record.tenant, record.key, None, record.config)
         call.started_at, call.model, call.stream = record.started_at, record.model, record.stream
         flight = Flight(ask, call)
+        meter = self._meter(caller, call, size)
         if spot.together:
             self._flights.by_key[spot.together] = flight
         shared = spot.together and self._runtime.shares
@@ -223,7 +228,7 @@ class Memory:
                         self._hold_on(spot.place, call)
                     )
                 errand = flight.errand = Understood(ask, outlet, call, sought.teller)
-                await answer_from_first(errand, course, deadline_at)
+                await _called(errand, course, deadline_at, meter)
                 outlet.arrive()
                 if outlet.complete and errand.answered is not None:
                     await self._keep(sought, errand.answered, outlet)
@@ -237,6 +242,11 @@ class Memory:
 
         flight.depart(road)
         return flight
+
+    def _meter(self, caller: Caller, call: Record, size: Size) -> Meter | None:
+        """Of the backends' limits: the callers' own are not a call's."""
+        unlimited = caller.snapshot.rulebook.empty
+        return None if unlimited else Meter(self._runtime, caller, call, size)
 
     async def _elsewhere(
         self, spot: "Spot", call: Record, deadline_at: float
@@ -286,6 +296,18 @@ class Memory:
             )
         except StoreError as error:
             self._fault(error.kind)
+
+
+async def _called(
+    errand: Understood, course: Course, deadline_at: float, meter: Meter | None
+) -> None:
+    """Settled before anybody has the end of the answer. Raises GatewayError."""
+    errand.meter = meter
+    try:
+        await answer_from_first(errand, course, deadline_at)
+    finally:
+        if meter is not None:
+            meter.settle()
 
 
 class Spot(msgspec.Struct, frozen=True, gc=False):

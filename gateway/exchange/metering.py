@@ -70,14 +70,16 @@ class Meter:
         "_size",
     )
 
-    def __init__(self, runtime: Runtime, caller: Caller, record: Record) -> None:
+    def __init__(
+        self, runtime: Runtime, caller: Caller, record: Record, size: Size = OPAQUE
+    ) -> None:
         self._runtime = runtime
         self._caller = caller
         self._record = record
         self._rules: Rules | None = None
         self._claims: Sequence[Claim] = []  # what is to be settled
         self._at_backends: list[_AtBackend] = []
-        self._size = self._part = OPAQUE  # of the exchange, of one attempt
+        self._size = self._part = size  # of the exchange, of one attempt
 
     async def claim(self, route: Route, size: Size, deadline_at: float = math.inf) -> None:
         """All that it may take, or nothing; by deadline_at. Raises GatewayError."""

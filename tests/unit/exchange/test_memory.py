@@ -11,7 +11,7 @@ from gateway.exchange.pipeline import Gateway
 from gateway.policy.caching import Entry, agreement, compared, keepable, pack, unpack
 from gateway.stores.memory import MemoryStore
 from tests.unit.exchange.serving import CONFIG as SERVED
-from tests.unit.exchange.serving import Client, Serving, serving
+from tests.unit.exchange.serving import Client, Serving, serving, until
 from tests.vendors.looped import looped
 from tests.vendors.openai_wire import chat_body
 from tests.vendors.scripted import Send, response
@@ -127,3 +127,23 @@ async def test_what_was_too_old_is_not_what_has_come() -> None:
         client = await asked(on, cache_control=b"max-age=60")
         assert b"ours" in client.body
         assert client.headers["x-gateway-cache"] == "miss"
+
+
+@looped
+async def test_a_call_that_may_be_shared_takes_from_its_backends_limits() -> None:
+    config = CONFIG.replace(
+        "max_in_flight: 1}}",
+        "max_in_flight: 1, limits: {{tokens_per_day: 1000, concurrent: 1}}}}",
+    )
+    used = chat_body("ours", used={"prompt_tokens": 700, "completion_tokens": 200})
+    async with serving([Send(response(200, used))], config=config) as on:
+        store = on.house.runtime.memory
+        assert (await asked(on)).status == 200
+        await until(lambda: store.in_use("backend/bad/concurrent") == 0)
+        assert 899 < store.in_use("backend/bad/tokens_per_day") <= 900
+        assert (await asked(on)).status == 200  # a hit takes nothing
+        refused = await asked(on, cache_control=b"no-cache")
+        assert refused.status == 429
+        assert json.loads(refused.body)["error"]["code"] == "backend_limit"
+        assert len(on.bad.journal) == 1
+        assert store.in_use("backend/bad/tokens_per_day") <= 900
