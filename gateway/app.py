@@ -35,7 +35,7 @@ from gateway.stores import base as stores
 from gateway.stores.address import parsed
 from gateway.stores.desk import Away, Desk, SharedDesk
 from gateway.stores.packed import Packed
-from gateway.stores.redis import RedisStore
+from gateway.stores.redis import OLDEST, RedisStore
 from gateway.stores.shared import SharedStore
 from gateway.stores.tiered import Tiered
 from gateway.telemetry.ledger import Ledger
@@ -99,6 +99,7 @@ class App:
         self._keys = KeyWatch(self._runtime)
         self._tokens = TokenWatch(self._runtime)
         self._listening = Listening(ClientDoor(self._runtime, Gateway(self._runtime)))
+        self._forgets = ""  # how the store makes room when it is full, if limits may go for it
         self._values: Tiered | None = None  # where others remember in the same place
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -175,9 +176,17 @@ class App:
         self._runtime.values, self._runtime.shares = values, True
         if await desk.greet() == "auth":
             raise OSError(f"store {where} refuses our user or password")
-        if isinstance(store, RedisStore) and (policy := await store.forgets()):
-            self._log.say("warning", "store_may_forget", store=where, policy=policy)
+        if isinstance(store, RedisStore):
+            await self._check(store, where)
         return desk
+
+    async def _check(self, store: RedisStore, where: str) -> None:
+        """Raises OSError for a server that cannot do what is needed."""
+        if version := await store.too_old():
+            raise OSError(f"store {where} is version {version}; {OLDEST}.0 or later is needed")
+        self._forgets = await store.forgets()
+        if self._forgets:
+            self._log.say("warning", "store_may_forget", store=where, policy=self._forgets)
 
     def _away(self) -> Away:
         policy = self._runtime.snapshot.config.on_store_error
@@ -211,6 +220,8 @@ class App:
         facts: dict[str, object] = {"status": status}
         if away:
             facts["store"] = away
+        if self._forgets:
+            facts["store_may_forget"] = self._forgets
         return not draining, {**facts, "config": self._runtime.snapshot.hash}
 
     async def metrics(self) -> Sequence[Metrics]:
@@ -226,7 +237,9 @@ class App:
         while True:
             hash, sink = self._runtime.snapshot.hash, self._runtime.sink
             away = self._runtime.desk.degraded
-            link.tell(Beat(hash, self._runtime.strain.lag_s, sink.open_exchanges, away))
+            link.tell(
+                Beat(hash, self._runtime.strain.lag_s, sink.open_exchanges, away, self._forgets)
+            )
             await asyncio.sleep(BEAT_S)
 
     async def _tell(self, link: Link) -> None:

@@ -239,6 +239,9 @@ class Supervisor:
         away = {worker.last.store for worker in self._workers if worker.alive} - {""}
         if away:
             facts["store"] = ", ".join(sorted(away))
+        forgets = {worker.last.forgets for worker in self._workers if worker.alive} - {""}
+        if forgets:
+            facts["store_may_forget"] = ", ".join(sorted(forgets))
         if self._stopping.is_set():
             return False, {"status": "draining", **facts}
         good = live * 2 >= len(self._workers) and live > 0

@@ -27,7 +27,8 @@ _VALUES: Final = b"gw1v:"
 _WORK: Final = b"gw1w:"
 _HELD, _LEASES, _MEMBERS = f"{_LIMITS}held", f"{_LIMITS}leases", f"{_LIMITS}members"
 _TAG: Final = re.compile(rb"\{([^}]+)\}")
-_FACT: Final = re.compile(rb"(\w+):(\S*)\r\n")  # of INFO
+OLDEST: Final = 7  # major version; Valkey says there which Redis it is like
+_FACT: Final = re.compile(r"(\w+):(\S*)\r\n")  # of INFO
 _TWICE: Final = 2  # a call that has not been done is sent once more
 
 
@@ -106,14 +107,25 @@ class RedisStore:
         """By which policy the server makes room when it is full; empty if it does not, or if we
         may not know. An evicted level would be an empty one.
         """
-        try:
-            told = await self._at(_LIMITS_SLOT, lambda node: node.call("INFO", "memory"))
-        except StoreError:
-            return ""
-        found = dict(_FACT.findall(told)) if isinstance(told, bytes) else {}
-        policy = str(found.get(b"maxmemory_policy", b""), "ascii", "replace")
-        bounded = found.get(b"maxmemory", b"0") != b"0"
+        found = await self._facts("memory")
+        policy, bounded = found.get("maxmemory_policy", ""), found.get("maxmemory", "0") != "0"
         return policy if bounded and policy != "noeviction" else ""
+
+    async def too_old(self) -> str:
+        """Its version, if the scripts need a later one; empty if not, or if we may not know."""
+        version = (await self._facts("server")).get("redis_version", "")
+        major = version.partition(".")[0]
+        return version if major.isdecimal() and int(major) < OLDEST else ""
+
+    async def _facts(self, section: str) -> dict[str, str]:
+        """What INFO says; nothing where we may not ask."""
+        try:
+            told = await self._at(_LIMITS_SLOT, lambda node: node.call("INFO", section))
+        except StoreError:
+            return {}
+        return (
+            dict(_FACT.findall(told.decode("ascii", "replace"))) if isinstance(told, bytes) else {}
+        )
 
     def _now(self) -> str:
         return "" if self._clock is None else repr(self._clock())

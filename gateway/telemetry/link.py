@@ -27,6 +27,7 @@ class Beat(msgspec.Struct, tag=True):
     lag_s: float = 0.0
     open: int = 0
     store: str = ""  # why the shared store is not what decides; empty while it does
+    forgets: str = ""  # how the store makes room when it is full, if limits may go for it
 
 
 class Numbers(msgspec.Struct, tag=True):

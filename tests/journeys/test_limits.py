@@ -275,6 +275,8 @@ def test_a_store_that_may_forget_limits_is_warned_of() -> None:
         Gateway(limited("http://127.0.0.1:9", "concurrent: 1", server.url)) as one,
     ):
         assert one.until_line("store_may_forget")["policy"] == "volatile-ttl"
+        ready = json.loads(one.get("/readyz", admin=True)[1])
+        assert (ready["status"], ready["store_may_forget"]) == ("ready", "volatile-ttl")
 
 
 def test_a_backend_whose_limit_is_reached_is_passed_over() -> None:

@@ -158,6 +158,34 @@ async def test_a_server_that_evicts_is_told_on() -> None:
         assert await redis.forgets() == ""
 
 
+class Old(asyncio.Protocol):
+    """A server of long ago: it says so, and agrees to everything else."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        told = b"# Server\r\nredis_version:6.2.14\r\nredis_mode:standalone\r\n"
+        for call in data.split(b"*")[1:]:
+            info = b"INFO" in call
+            self.transport.write(b"$%d\r\n%b\r\n" % (len(told), told) if info else b"+PONG\r\n")
+
+
+@looped
+async def test_a_server_that_is_too_old_is_told_by_its_version() -> None:
+    server = await asyncio.get_running_loop().create_server(Old, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    old = RedisStore(parsed(f"redis://127.0.0.1:{port}"))
+    assert await old.too_old() == "6.2.14"
+    await old.aclose()
+    server.close()
+    async with store() as (redis, now, _):
+        assert await redis.too_old() == ""
+        now.asked("ACL", "SETUSER", "default", "-info")
+        assert await redis.too_old() == ""
+
+
 @looped
 async def test_values_are_kept_purged_and_forgotten() -> None:
     async with store() as (redis, _, _):
