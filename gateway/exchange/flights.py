@@ -57,6 +57,7 @@ class Flight:
         self.errand: Understood | None = None  # what its call is about; None: not asked yet
         self.found: Entry | None = None  # the answer, where another process has had it
         self.over = False
+        self.stopped = False  # nobody wants it any more, or nobody may have it: it is being ended
         self.error: GatewayError | None = None
         self.seats: list[Seat] = []
         self._payer: Seat | None = None
@@ -78,8 +79,11 @@ class Flight:
             return
         self.bytes_sent += len(data)
         if self.bytes_sent > MAX_FLIGHT:
-            self.error = GatewayError(Code.RESPONSE_TOO_LARGE, "the answer is too large")
+            self.error = self.reason = GatewayError(
+                Code.RESPONSE_TOO_LARGE, "the answer is too large"
+            )
             self.over = True
+            self._stop()
         else:
             self.chunks.append(data)
         self._tell()
@@ -138,12 +142,27 @@ class Flight:
             self._payer = seat
             seat.record.attempts = self.record.attempts
 
-    def leave(self, seat: "Seat") -> None:
-        """The last one to leave ends the flight; its attempts are then that one's."""
+    async def leave(self, seat: "Seat") -> None:
+        """The last one to leave ends the flight and sees its end: its attempts, which are then that
+        one's, tell what they took only there.
+        """
         self.seats.remove(seat)
-        if not self.seats and not self.over and self._task is not None:
+        if not self.seats and not self.over:
+            self._stop()
+        try:
+            if self.stopped and self._task is not None:
+                await asyncio.wait([self._task])
+        finally:
+            self._hand_over(seat)
+
+    def _stop(self) -> None:
+        self.stopped = True
+        if self._task is not None:
             # Once it has begun: a task that is cancelled before never gets to its finally.
             asyncio.get_running_loop().call_soon(self._task.cancel)
+
+    def _hand_over(self, seat: "Seat") -> None:
+        """To the next one, while there is one."""
         if seat is self._payer and not self.over:
             self._pay(seat)
             if self.seats:
@@ -243,7 +262,7 @@ class Seat:
         except TimeoutError:
             raise GatewayError(Code.TOTAL_TIMEOUT, "the request took longer than it may") from None
         finally:
-            self._flight.leave(self)
+            await self._flight.leave(self)
 
     # ---- the client's pace
 
@@ -389,4 +408,4 @@ class Flights(msgspec.Struct):
     def find(self, key: bytes) -> Flight | None:
         """key: b"" for a call that nobody shares."""
         flight = self.by_key.get(key)
-        return None if flight is None or flight.over else flight
+        return None if flight is None or flight.over or flight.stopped else flight

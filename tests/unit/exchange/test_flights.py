@@ -7,8 +7,9 @@ import pytest
 
 from gateway.chat.usage import Usage
 from gateway.errors import Code, GatewayError
+from gateway.exchange import flights as module
 from gateway.exchange.ask import losses
-from gateway.exchange.flights import Flight, Seat
+from gateway.exchange.flights import Flight, Flights, Seat
 from gateway.policy.caching import Entry
 from gateway.telemetry.record import Attempt, Outcome, Record
 from tests.unit.exchange.serving import Client, Serving, serving
@@ -208,5 +209,46 @@ async def test_a_flight_that_all_leave_before_it_began_is_ended_all_the_same() -
         flight.depart(road)
         _, seat = seated(on, flight, stream=True)
         flight.board(seat)
-        flight.leave(seat)
-        await asyncio.wait_for(cleared.wait(), 5)
+        await asyncio.wait_for(flight.leave(seat), 5)
+        assert cleared.is_set()
+
+
+@looped
+async def test_nobody_boards_a_flight_that_all_have_left() -> None:
+    async with serving(GOOD) as on:
+        flight, flights = flown(on), Flights()
+        flights.by_key[b"key"] = flight
+
+        async def road(_: Flight) -> None:
+            await asyncio.sleep(60)
+
+        flight.depart(road)
+        _, seat = seated(on, flight)
+        flight.board(seat)
+        assert flights.find(b"key") is flight
+        leaving = asyncio.ensure_future(flight.leave(seat))
+        await asyncio.sleep(0)
+        assert flights.find(b"key") is None
+        await leaving
+
+
+@looped
+async def test_an_answer_that_is_too_large_is_not_listened_to_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_FLIGHT", 8)
+    async with serving(GOOD) as on:
+        flight = flown(on)
+
+        async def road(outlet: Flight) -> None:
+            outlet.push(bytes(9))
+            try:
+                await asyncio.sleep(60)
+            finally:
+                outlet.record.usage = Usage(1, 1)
+
+        flight.depart(road)
+        _, seat = seated(on, flight)
+        with pytest.raises(GatewayError, match="too large"):
+            await asyncio.wait_for(seat.ride(60), 5)
+        assert seat.record.usage == Usage(1, 1)

@@ -1,5 +1,6 @@
 """That a value that is odd is no answer, and what is kept. The rest: tests/journeys."""
 
+import asyncio
 import json
 import time
 
@@ -13,8 +14,8 @@ from gateway.stores.memory import MemoryStore
 from tests.unit.exchange.serving import CONFIG as SERVED
 from tests.unit.exchange.serving import Client, Serving, serving, until
 from tests.vendors.looped import looped
-from tests.vendors.openai_wire import chat_body
-from tests.vendors.scripted import Send, response
+from tests.vendors.openai_wire import chat_body, chat_chunk, event
+from tests.vendors.scripted import Script, Send, Stall, chunk, response, stream_head
 
 DIGEST, OTHER = b"d" * 32, b"e" * 32
 ANSWER = {"choices": [{"index": 0, "message": {"content": "x"}, "finish_reason": "stop"}]}
@@ -74,6 +75,24 @@ def test_how_far_an_answer_is_from_the_same(before: str, after: str, share: floa
     assert agreement({"data": []}, {"data": []}) == 0
 
 
+@looped
+async def test_who_leaves_a_call_as_the_last_one_pays_for_what_had_come() -> None:
+    words = [event(chat_chunk({"content": word})) for word in ("two", "words")]
+    cut: Script = [Send(stream_head()), Send(chunk(b"".join(words))), Stall()]
+    async with serving(cut, config=CONFIG) as on:
+        client, gateway = Client(), Gateway(on.house.runtime, lambda: 0.0)
+        body = json.dumps({**ASKED, "stream": True}).encode()
+        going = gateway.exchange(on.caller(), Operation.CHAT, body, client.outlet())
+        task = asyncio.ensure_future(going)
+        await until(lambda: b"words" in client.sent)
+        task.cancel()
+        await asyncio.wait([task])
+        (line,) = on.house.written.lines("exchange")
+        assert (line["outcome"], line["attempts"], line["output_tokens"]) == ("cancelled", 1, 2)
+        assert on.house.number("gateway_upstream_attempts_total", "bad", "complete") == 0
+        assert on.in_flight == [0, 0]
+
+
 # ---- where several processes remember in the same place
 
 
@@ -90,9 +109,8 @@ class Meanwhile(MemoryStore):
 
 
 CONFIG = SERVED + "cache: {{enabled: true}}\n"
-BODY = json.dumps(
-    {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
-).encode()
+ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+BODY = json.dumps(ASKED).encode()
 
 
 async def asked(on: Serving, **headers: bytes) -> Client:
