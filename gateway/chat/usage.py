@@ -105,13 +105,13 @@ def _believed(said: _Written) -> Usage | None:
 
 def sane(usage: Usage) -> Usage | None:
     """None for counts that no answer can have."""
-    counts = (
-        usage.input,
-        usage.output,
-        usage.cached,
-        usage.reasoning,
-        usage.cache_write,
-        usage.input_audio,
-        usage.output_audio,
+    good = (
+        0 <= usage.input <= MAX_TOKENS
+        and 0 <= usage.output <= MAX_TOKENS
+        and 0 <= usage.cached <= MAX_TOKENS
+        and 0 <= usage.reasoning <= MAX_TOKENS
+        and 0 <= usage.cache_write <= MAX_TOKENS
+        and 0 <= usage.input_audio <= MAX_TOKENS
+        and 0 <= usage.output_audio <= MAX_TOKENS
     )
-    return usage if min(counts) >= 0 and max(counts) <= MAX_TOKENS else None
+    return usage if good else None

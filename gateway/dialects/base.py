@@ -150,7 +150,10 @@ class Watch(Protocol):
     done: bool  # whatever follows is dropped
     error: bytes  # the upstream's error event, raw
     broken: Code | None  # why nothing more can be passed on
-    usage: Usage | None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the upstream says it took so far."""
 
     @property
     def tokens(self) -> int:

@@ -121,7 +121,9 @@ def usage_of(counts: Counts) -> Usage | None:
 
 
 def _audio(details: list[Modality] | None) -> int:
-    return sum([one.token_count for one in details or () if one.modality == "AUDIO"])
+    if not details:
+        return 0
+    return sum([one.token_count for one in details if one.modality == "AUDIO"])
 
 
 def created(moment: str) -> int:

@@ -149,10 +149,11 @@ class Translated:
                 self.error = delta.said.encode()
                 deltas = deltas[:at]
                 break
-            self.tokens += tokens(delta)
             if isinstance(delta, Count):
                 self.usage = delta.usage
-            elif not self.content and isinstance(delta, CONTENT):
+                continue
+            self.tokens += tokens(delta)
+            if not self.content and isinstance(delta, CONTENT):
                 self.content = True
         return self._writer.write(deltas) if deltas else b""
 

@@ -1,11 +1,15 @@
 """What of a watched stream is passed on. The reader here knows words, one an event."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from gateway.chat.deltas import Begin, Broken, Count, Delta, Text
 from gateway.chat.usage import Usage
+from gateway.dialects import anthropic_stream, gemini_stream, openai_responses_stream
 from gateway.dialects.base import Watch
-from gateway.dialects.watched import Watched
+from gateway.dialects.watched import Glancing, Watched
 from gateway.errors import Code
 from gateway.wire import sse
 
@@ -18,10 +22,19 @@ class Words:
     def __init__(self) -> None:
         self.done = False
         self.events = 0
+        self.usage: Usage | None = None
+        self.glances = 0
         self._sse = sse.SseReader()
 
     def feed(self, chunk: bytes) -> list[Delta]:
         return [self._delta(data) for data in self._sse.feed(chunk)]
+
+    def glance(self, frame: bytes) -> int:
+        if frame != HELLO:
+            return 0
+        self.glances += 1
+        self.events += 1
+        return 3
 
     def close(self) -> list[Delta]:
         return [] if self.done else [Broken(Code.STREAM_TRUNCATED)]
@@ -33,7 +46,8 @@ class Words:
                 return Begin("1", "m", 0)
             case b"used" | b"end":
                 self.done = data == b"end"
-                return Count(Usage(1, self.events))
+                self.usage = Usage(1, self.events)
+                return Count(self.usage)
             case b"full\nup":
                 return Broken(Code.UPSTREAM_OVERLOADED, "full")
             case b"hello":
@@ -68,6 +82,16 @@ def test_any_cutting_passes_the_same(newline: bytes) -> None:
         assert watch.done
         assert watch.events == 4
         assert watch.broken is None
+
+
+def test_behind_the_first_content_a_glance_is_enough() -> None:
+    words = Words()
+    watch = Watched(words)
+    stream = HELLO + HELLO + b": ping\n\n" + HELLO + END
+    assert watch.feed(stream) == stream
+    assert words.glances == 2
+    assert (watch.events, watch.tokens) == (4, 1 + 2 * 3)
+    assert watch.done
 
 
 def test_half_a_frame_waits_for_its_other_half() -> None:
@@ -137,3 +161,81 @@ def test_a_last_frame_may_be_an_error() -> None:
     assert watch.close() is None
     assert watch.broken is Code.UPSTREAM_OVERLOADED
     assert watch.error == b"full\nup"
+
+
+# ---- a glance sees what a reader would
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+class Blind:
+    """The same reader, without its glance."""
+
+    def __init__(self, reader: Glancing) -> None:
+        self._reader = reader
+        self.feed, self.close = reader.feed, reader.close
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._reader.usage
+
+    @property
+    def done(self) -> bool:
+        return self._reader.done
+
+    @property
+    def events(self) -> int:
+        return self._reader.events
+
+    def glance(self, frame: bytes) -> int:
+        return 0
+
+
+def _told(watch: Watched, stream: bytes) -> tuple[object, ...]:
+    passed = watch.feed(stream), watch.close()
+    return (*passed, watch.events, watch.broken, watch.error, watch.usage, watch.done)
+
+
+@pytest.mark.parametrize(
+    ("case", "reader"),
+    [
+        ("anthropic/text", anthropic_stream.Reader),
+        ("anthropic/thinking", anthropic_stream.Reader),
+        ("gemini/text", lambda: gemini_stream.Reader(passing=True)),
+        ("openai_responses/tools", openai_responses_stream.Reader),
+    ],
+)
+def test_a_glance_changes_nothing_whatever_byte_is_another(
+    case: str, reader: Callable[[], Glancing]
+) -> None:
+    stream = (GOLDEN / case / "stream.txt").read_bytes()
+    if case == "gemini/text":  # of two events only; the first of them more often
+        first, rest = stream.split(b"\r\n\r\n", 1)
+        stream = (first + b"\r\n\r\n") * 3 + rest
+    watch, blind = Watched(reader()), Watched(Blind(reader()))
+    assert _told(watch, stream) == _told(blind, stream)
+    assert watch.tokens == blind.tokens
+    for at in range(0, len(stream), 1 + len(stream) // 400):
+        for other in (b"\n", b"\xff", b'"', b"9"):
+            spoilt = stream[:at] + other + stream[at + 1 :]
+            expected = _told(Watched(Blind(reader())), spoilt)
+            assert _told(Watched(reader()), spoilt) == expected, (at, other)
+
+
+def _watching(reader: Glancing, *frames: bytes) -> Watched:
+    watch = Watched(reader)
+    for frame in frames:
+        assert watch.feed(frame) == frame
+    return watch
+
+
+def test_counts_that_a_glance_has_seen_are_the_usage() -> None:
+    """Where a stream is left in its middle, what came last counts."""
+    frame = (
+        b'data: {"candidates":[{"content":{"parts":[{"text":"Hi"}]},"index":0}],"usageMetadata":'
+        b'{"promptTokenCount":8,"candidatesTokenCount":%d,"totalTokenCount":%d}}\r\n\r\n'
+    )
+    reader = gemini_stream.Reader(passing=True)
+    watch = _watching(reader, *(frame % (n, 8 + n) for n in range(1, 4)))
+    assert watch.usage == Usage(8, 3)
+    assert watch.events == 3
