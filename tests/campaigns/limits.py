@@ -291,7 +291,7 @@ def tell(row: Row, on: Stage, lasted_s: float, back_s: float, left: tuple[int, i
     passed = on.passed()
     statuses = Counter(status for _, status, _ in on.asked)
     times = sorted(seconds for _, status, seconds in on.asked if status != 200)
-    times = times or [seconds - 0.2 for _, _, seconds in on.asked]
+    times = times or sorted(seconds - 0.2 for _, _, seconds in on.asked)
     outage_s = HARM_S + back_s + 2 if row.opens else 0.0
     extra = PER_MINUTE + RATE * outage_s if row.opens else 0.0
     most = PER_MINUTE + RATE * lasted_s + extra
