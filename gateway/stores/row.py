@@ -5,6 +5,7 @@ an answer that is late ends the connection, so none ever reaches another call.
 """
 
 import asyncio
+import time
 from collections import deque
 from typing import Final, Generic, TypeVar, cast
 
@@ -25,7 +26,9 @@ class Row(asyncio.Protocol, Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
-        self._waiting: deque[tuple[asyncio.Future[T], float]] = deque()  # and when it is due
+        self._waiting: deque[asyncio.Future[T]] = deque()
+        self._asked = self._told = 0  # calls, answers
+        self._due: deque[tuple[int, float]] = deque()  # of each write: its last call, until when
         self._timer: asyncio.TimerHandle | None = None
         self.closed = False
 
@@ -38,9 +41,8 @@ class Row(asyncio.Protocol, Generic[T]):
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(data)
-        self._waiting.append((future, self._loop.time() + BUDGET_S))
-        if self._timer is None:
-            self._timer = self._loop.call_later(BUDGET_S, self._look)
+        self._asked += 1
+        self._waiting.append(future)
         return future
 
     def _answered(self, answer: T | StoreError) -> None:
@@ -48,7 +50,8 @@ class Row(asyncio.Protocol, Generic[T]):
         if not self._waiting:
             self.close("protocol")
             return
-        future, _ = self._waiting.popleft()
+        self._told += 1
+        future = self._waiting.popleft()
         if future.done():
             return
         if isinstance(answer, StoreError):
@@ -57,24 +60,32 @@ class Row(asyncio.Protocol, Generic[T]):
             future.set_result(answer)
 
     def _flush(self) -> None:
+        """What this turn has asked leaves, and its time begins: a long turn is our own affair."""
         out, self._out = self._out, []
-        if self._transport is not None and not self.closed:
+        if self.closed:
+            return
+        self._due.append((self._asked, time.monotonic() + BUDGET_S))
+        if self._timer is None:
+            self._timer = self._loop.call_later(BUDGET_S, self._look)
+        if self._transport is not None:
             self._transport.write(b"".join(out))
 
     def _look(self) -> None:
         """The oldest call is due, or will be."""
         self._timer = None
-        if not self._waiting:
+        due = self._due
+        while due and due[0][0] <= self._told:
+            due.popleft()
+        if not due:
             return
-        oldest, due_at = self._waiting[0]
-        left_s = due_at - self._loop.time()
+        left_s = due[0][1] - time.monotonic()
         if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._look)
         else:  # our own loop may be what was late: what has come meanwhile is read first
-            self._timer = self._loop.call_later(GRACE_S, self._give_up, oldest)
+            self._timer = self._loop.call_later(GRACE_S, self._give_up, self._told)
 
-    def _give_up(self, oldest: "asyncio.Future[T]") -> None:
-        if self._waiting and self._waiting[0][0] is oldest:
+    def _give_up(self, told: int) -> None:
+        if self._told == told:
             self.close("timeout")
         else:
             self._look()
@@ -97,6 +108,6 @@ class Row(asyncio.Protocol, Generic[T]):
         if self._transport is not None:
             self._transport.abort()
         waiting, self._waiting = self._waiting, deque()
-        for future, _ in waiting:
+        for future in waiting:
             if not future.done():
                 future.set_exception(StoreError(kind))

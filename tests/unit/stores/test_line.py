@@ -8,11 +8,13 @@ import pytest
 from gateway.stores.address import parsed
 from gateway.stores.base import StoreError
 from gateway.stores.line import Line, Refused
+from gateway.stores.row import BUDGET_S
+from tests.stores.relay import Relay
 from tests.stores.valkey import Server, serving
 from tests.vendors.looped import looped
 
 
-async def line_to(server: Server, url: str = "") -> Line:
+async def line_to(server: Server | Relay, url: str = "") -> Line:
     return await Line.open("127.0.0.1", server.port, parsed(url or server.url), None)
 
 
@@ -56,6 +58,18 @@ async def test_a_server_that_hangs_costs_no_call_more_than_the_budget() -> None:
         assert {one.kind for one in results if isinstance(one, StoreError)} == {"timeout"}
         assert line.closed
         server.go_on()
+
+
+@looped
+async def test_a_long_turn_of_our_own_is_no_fault_of_the_servers() -> None:
+    """Its time begins when it is asked, not when we meant to."""
+    with serving() as server, Relay(server.port) as relay:
+        line = await line_to(relay)
+        relay.slow(BUDGET_S / 3)
+        call = line.call("PING")
+        time.sleep(BUDGET_S * 1.5)  # noqa: ASYNC251 - the turn
+        assert await call == b"PONG"
+        line.close()
 
 
 @looped
