@@ -180,7 +180,8 @@ server: {{workers: {row.workers}}}
 """
         text = config_for(vendor.url, more=more)
         gateways = [stack.enter_context(Gateway(text)) for _ in range(2)]
-        for pid in (server.pid, *(one.pid for one in gateways)):
+        own = [pid for one in gateways for pid in (one.pid, *workers(one))]
+        for pid in (server.pid, *own):
             prefer(pid)
         yield Stage(server, way, vendor, gateways, stack.enter_context(ExitStack()))
 
