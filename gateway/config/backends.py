@@ -11,7 +11,8 @@ from gateway.config.findings import Findings
 SIMULATED = "simulated"
 _NEED_URL = frozenset({"openai_compatible", "llamacpp", "tgi", "azure"})
 # What is a part of a provider's address: needed where no base_url is said.
-_PLACES = {"region": frozenset({"bedrock", "vertex"}), "project": frozenset({"vertex"})}
+_GOOGLES = frozenset({"vertex", "vertex_anthropic"})
+_PLACES = {"region": frozenset({"bedrock"}) | _GOOGLES, "project": _GOOGLES}
 _PLACE = {"region": re.compile(r"[a-z0-9-]{1,40}"), "project": re.compile(r"[a-z0-9.:-]{1,64}")}
 _VERSION = re.compile(r"[A-Za-z0-9.-]{1,40}")
 _AZURE = "azure"

@@ -554,7 +554,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
             "`google_account`: `credential` is a service account's JSON. `azure_client`: "
             "`credential` is the secret of the application `client_id` in the directory `tenant`. "
             "`google_metadata`, `azure_metadata`: the machine's own. `none`: `credential` is shown "
-            "as it is. If not given: for `vertex` one of Google's two, else `none`."
+            "as it is. If not given: for `vertex` and `vertex_anthropic` one of Google's two, "
+            "else `none`."
         ),
     ] = None
     file: Annotated[Told, Meta(description="The file, by its whole path.")] = ""

@@ -120,9 +120,13 @@ class Backend(Simulated, frozen=True, kw_only=True):
     ] = Token()
     region: Annotated[
         str | None,
-        Meta(description="The vendor's region, if it has some; of `vertex` also `global`."),
+        Meta(
+            description="The vendor's region, if it has some; Vertex has also `global`, `us`, `eu`."
+        ),
     ] = None
-    project: Annotated[str | None, Meta(description="Google's project, for `vertex`.")] = None
+    project: Annotated[
+        str | None, Meta(description="Google's project, for `vertex` and `vertex_anthropic`.")
+    ] = None
     api_version: Annotated[
         str | None,
         Meta(

@@ -85,6 +85,13 @@ def bearer(credential: str) -> Headers:
     return [(b"authorization", b"Bearer " + credential.encode())] if credential else []
 
 
+def google_host(region: str) -> str:
+    """Vertex's, for places that are no single region too."""
+    if region in ("us", "eu"):
+        return f"aiplatform.{region}.rep"
+    return "aiplatform" if region == "global" else f"{region}-aiplatform"
+
+
 def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
     return by_status(status, said.code or said.type, retry_after_s)
 
@@ -106,7 +113,16 @@ class Provider:
     renamed: tuple[re.Pattern[str], Mapping[str, str]] | None = None
     versioned: "Callable[[str], Provider] | None" = None  # the same in another version of its API
     usage_on_request: bool = True  # a stream says its usage only when asked (stream_options)
+    # The host's name for a region, where the base URL has `{region}-aiplatform` for most.
+    host: Callable[[str], str] | None = None
     source: str = ""  # the vendor's page that this was taken from, and when
+
+    def address(self, region: str, project: str) -> str:
+        """The base URL of a backend that says none."""
+        url = self.base_url or ""
+        if self.host is not None:
+            url = url.replace("{region}-aiplatform", self.host(region), 1)
+        return url.replace("{region}", region).replace("{project}", project)
 
     def renames_for(self, model: str) -> Mapping[str, str]:
         if self.renamed is not None and self.renamed[0].search(model):

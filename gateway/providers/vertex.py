@@ -1,14 +1,10 @@
-"""Gemini in Vertex AI: by region and project, with a bearer token that does not last.
-
-The region `global` has a host of its own: `base_url` says it (https://aiplatform.googleapis.com/v1/
-projects/PROJECT/locations/global/publishers/google).
-"""
+"""Gemini in Vertex AI: by region and project, with a bearer token that does not last."""
 
 from gateway.chat.operation import Operation
 from gateway.dialects import gemini, gemini_count, gemini_embeddings, gemini_upstream
 from gateway.dialects.base import Said
 from gateway.policy.failures import Failure, by_status
-from gateway.providers.base import Door, EmbeddingsDoor, Provider
+from gateway.providers.base import Door, EmbeddingsDoor, Provider, google_host
 
 
 def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
@@ -23,6 +19,7 @@ PROVIDER = Provider(
         "https://{region}-aiplatform.googleapis.com/v1"
         "/projects/{project}/locations/{region}/publishers/google"
     ),
+    host=google_host,
     paths={},
     doors={
         Operation.GENERATE: Door(

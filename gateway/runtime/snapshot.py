@@ -243,11 +243,8 @@ def offers(backend: schema.Backend, operation: Operation) -> bool:
 
 def url_of(backend: schema.Backend, provider: Provider) -> str:
     """The base URL in effect."""
-    url = backend.base_url or provider.base_url or ""
-    if backend.region == "global":
-        url = url.replace("//{region}-", "//")  # Google's hosts
-    url = url.replace("{region}", backend.region or "")
-    return url.replace("{project}", backend.project or "").rstrip("/")
+    url = backend.base_url or provider.address(backend.region or "", backend.project or "")
+    return url.rstrip("/")
 
 
 def proxy_of(backend: schema.Backend, base_url: str) -> Proxy | None:

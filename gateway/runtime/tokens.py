@@ -7,7 +7,7 @@ from gateway.config import schema
 from gateway.upstream import credentials
 from gateway.upstream.credentials import Credential, CredentialError, Fetch, Filed, Renewed
 
-_VERTEX: Final = "vertex"
+_GOOGLES: Final = frozenset({"vertex", "vertex_anthropic"})
 _LOGIN: Final = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
 
 
@@ -32,7 +32,7 @@ def bears(backend: schema.Backend) -> bool:
 def _usual(backend: schema.Backend) -> str:
     """What Google gives out is known by its look; none at all is the machine's own."""
     secret = backend.credential.reveal().lstrip()
-    if backend.provider != _VERTEX or (secret and not secret.startswith("{")):
+    if backend.provider not in _GOOGLES or (secret and not secret.startswith("{")):
         return "none"
     return "google_account" if secret else "google_metadata"
 

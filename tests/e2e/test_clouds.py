@@ -77,6 +77,7 @@ def _account(tokens: str) -> str:
 
 def _config(cloud: str, tokens: str, file: Path) -> str:
     google = f"{cloud}/v1/projects/p/locations/eu/publishers/google"
+    claude = f"{cloud}/v1/projects/p/locations/eu/publishers/anthropic"
     entra = f'source: azure_client, client_id: app, url: "{tokens}/entra"'
     return f"""
 attempts: {{retry_budget_ratio: 0, retry_budget_per_s: 0, max_hold_s: 0}}
@@ -88,6 +89,7 @@ backends:
   entra: {{provider: azure, base_url: "{cloud}", credential: app-secret, token: {{{entra}}}}}
   vertex: {{provider: vertex, base_url: "{google}", region: eu, token: {{url: "{tokens}/google"}}}}
   account: {{provider: vertex, base_url: "{google}", region: eu, credential: {_account(tokens)}}}
+  claude: {{provider: vertex_anthropic, base_url: "{claude}", region: eu, credential: ya29.fixed}}
   filed: {{provider: azure, base_url: "{cloud}", token: {{source: file, file: "{file}"}}}}
   poor: {{provider: vertex, base_url: "{google}", region: eu, token: {{url: "{tokens}/none"}}}}
 models:
@@ -96,6 +98,7 @@ models:
   "entra/*": entra/*
   "poor/*": poor/*
   "account/*": account/*
+  "claude/*": claude/*
   "filed/*": filed/*
   "*": vertex/*
 """
@@ -118,6 +121,8 @@ def _cloud(request: Received) -> Script:
         return [Send(streamed(*(part + b"\r\n\r\n" for part in stream.split(b"\r\n\r\n") if part)))]
     if "generateContent" in request.path:
         return [Send(response(body=(GOLDEN / "text" / "response.json").read_bytes()))]
+    if request.path.endswith("awPredict"):
+        return _claude(request.path)
     if request.header("api-key") == "old-key" and asked.get("model") == "late":
         return [Send(response(401, error_body("a key of yesterday")))]
     if "images" in request.path:
@@ -130,6 +135,15 @@ def _cloud(request: Received) -> Script:
         return [Send(streamed(FILTERED, *chat_events()))]
     body = chat_body() if "messages" in asked else completion_body()
     return [Send(response(body=body))]
+
+
+def _claude(path: str) -> Script:
+    folder = GOLDEN.parent / "anthropic" / "text"
+    if "count-tokens" in path:
+        return [Send(response(body=b'{"input_tokens": 14}'))]
+    if "stream" in path:
+        return [Send(streamed((folder / "stream.txt").read_bytes()))]
+    return [Send(response(body=(folder / "response.json").read_bytes()))]
 
 
 @pytest.fixture
@@ -218,6 +232,38 @@ def test_google_s_client_is_passed_through(house: House, google: genai.Client) -
         part.text or "" for part in google.models.generate_content_stream(model="g", contents="Hi")
     )
     assert told == answer.text
+
+
+def test_claude_is_asked_as_the_vendor_s_own_client_asks_vertex(
+    house: House, client: openai.OpenAI
+) -> None:
+    direct = anthropic.AnthropicVertex(
+        region="eu", project_id="p", access_token="x", base_url=f"{house.cloud.url}/v1"
+    )
+    ours = anthropic.Anthropic(base_url=house.gateway.url, api_key=KEY, max_retries=0)
+    asked: Any = {"messages": HELLO, "max_tokens": 9, "stop_sequences": ["END"]}
+    with direct, ours:
+        for call in ("create", "stream", "count_tokens"):
+            seen = []
+            for one, model in ((direct, "claude-x"), (ours, "claude/claude-x")):
+                if call == "create":
+                    assert one.messages.create(model=model, **asked).content
+                elif call == "stream":
+                    with one.messages.stream(model=model, **asked) as stream:
+                        assert stream.get_final_text()
+                else:
+                    counted = one.messages.count_tokens(model=model, messages=HELLO)
+                    assert counted.input_tokens == 14
+                body = json.loads(house.asked().body)
+                del body["anthropic_version"]  # the SDK's is a newer one
+                seen.append((house.asked().path, body))
+            assert seen[0] == seen[1], call
+    assert house.asked().header("authorization") == "Bearer ya29.fixed"
+    assert house.asked().header("x-api-key") is None
+    assert client.chat.completions.create(model="claude/claude-x", messages=HELLO).choices
+    place = "/v1/projects/p/locations/eu/publishers/anthropic/models/claude-x"
+    assert house.asked().path == f"{place}:rawPredict"
+    assert "model" not in json.loads(house.asked().body)
 
 
 def test_openai_s_client_is_translated(client: openai.OpenAI) -> None:
