@@ -23,6 +23,9 @@ def _carried(client: str, backend: str) -> Cell:
 _ROWS: Final[tuple[tuple[str, Callable[[str, str], Cell]], ...]] = (
     ("text, stream, errors", _carried),
     ("tools, results", pairs.tools),
+    ("a tool forced by name", pairs.forced),
+    ("system message", pairs.system),
+    ("JSON schema", pairs.schema),
     ("images", pairs.image),
 )
 

@@ -53,6 +53,27 @@ def image(client: str, backend: str) -> Cell:
     return Refused("messages.0.content.1") if backend == "completion" else None
 
 
+def system(client: str, backend: str) -> Cell:
+    """A rule that the developer says before anybody else."""
+    return Unsaid() if client == "completion" else None
+
+
+def schema(client: str, backend: str) -> Cell:
+    """An answer in JSON, of a schema."""
+    if client == "completion":
+        return Unsaid()
+    return Refused("response_format") if backend == "completion" else None
+
+
+def forced(client: str, backend: str) -> Cell:
+    """The one tool that must be called, by its name."""
+    if client == "completion":
+        return Unsaid()
+    if backend == "completion":
+        return Refused("tools")
+    return Refused("tool_choice") if backend in {"cohere", "ollama"} else None
+
+
 # ---- refused by name
 
 # Of each client's language a field, as it stands in its requests, that this backend has no word

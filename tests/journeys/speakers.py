@@ -22,7 +22,13 @@ from tests.vendors.languages import SUNNY
 
 QUESTION: Final = "How is it in Bern?"
 PIXEL: Final = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(240, 256))).decode()
-SCHEMA: Final = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+SCHEMA: Final = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+RULE: Final = "Answer in Bernese German."
 Doc = dict[str, Any]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
@@ -63,6 +69,9 @@ class Asked:
     model: str
     tools: bool = False
     image: bool = False
+    system: bool = False  # RULE is said first
+    schema: bool = False  # the answer is to be of SCHEMA
+    forced: bool = False  # with tools: the weather, no other
     answered: Heard | None = None  # whose call has had its result
     more: Mapping[str, object] = field(default_factory=dict)
 
@@ -108,6 +117,8 @@ class Chat(_OpenAI):
             url = {"url": f"data:image/png;base64,{PIXEL}"}
             content = [{"type": "text", "text": QUESTION}, {"type": "image_url", "image_url": url}]
         messages: list[Any] = [{"role": "user", "content": content}]
+        if asked.system:
+            messages.insert(0, {"role": "system", "content": RULE})
         if asked.answered is not None:
             (call,) = asked.answered.calls
             result = {"role": "tool", "tool_call_id": call.id, "content": SUNNY}
@@ -116,6 +127,11 @@ class Chat(_OpenAI):
         if asked.tools:
             function = {"name": "weather", "description": "Of a city.", "parameters": SCHEMA}
             fields["tools"] = [{"type": "function", "function": function}]
+        if asked.forced:
+            fields["tool_choice"] = {"type": "function", "function": {"name": "weather"}}
+        if asked.schema:
+            schema = {"name": "report", "schema": SCHEMA}
+            fields["response_format"] = {"type": "json_schema", "json_schema": schema}
         return fields
 
     def whole(self, asked: Asked) -> Heard:
@@ -214,6 +230,13 @@ class Responses(_OpenAI):
         if asked.tools:
             function = {"name": "weather", "description": "Of a city.", "parameters": SCHEMA}
             fields["tools"] = [{"type": "function", "strict": False, **function}]
+        if asked.system:
+            fields["instructions"] = RULE
+        if asked.forced:
+            fields["tool_choice"] = {"type": "function", "name": "weather"}
+        if asked.schema:
+            schema = {"type": "json_schema", "name": "report", "schema": SCHEMA}
+            fields["text"] = {"format": schema}
         return fields
 
     def whole(self, asked: Asked) -> Heard:
@@ -273,6 +296,12 @@ class Anthropic:
         if asked.tools:
             tool = {"name": "weather", "description": "Of a city.", "input_schema": SCHEMA}
             fields["tools"] = [tool]
+        if asked.system:
+            fields["system"] = RULE
+        if asked.forced:
+            fields["tool_choice"] = {"type": "tool", "name": "weather"}
+        if asked.schema:
+            fields["output_config"] = {"format": {"type": "json_schema", "schema": SCHEMA}}
         return fields
 
     def whole(self, asked: Asked) -> Heard:
@@ -340,6 +369,14 @@ class Gemini:
             function_tool = {**function, "parameters_json_schema": SCHEMA}
             config["tools"] = [{"function_declarations": [function_tool]}]
             config["automatic_function_calling"] = {"disable": True}
+        if asked.system:
+            config["system_instruction"] = RULE
+        if asked.forced:
+            calling = {"mode": "ANY", "allowed_function_names": ["weather"]}
+            config["tool_config"] = {"function_calling_config": calling}
+        if asked.schema:
+            config["response_mime_type"] = "application/json"
+            config["response_json_schema"] = SCHEMA
         return {"model": asked.model, "contents": contents, "config": config}
 
     def whole(self, asked: Asked) -> Heard:

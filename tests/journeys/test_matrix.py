@@ -14,7 +14,7 @@ import pytest
 from tests.harness import KEY, Gateway
 from tests.journeys import pairs
 from tests.journeys.pairs import BACKENDS, CLIENTS, Cell, Refused, Unsaid
-from tests.journeys.speakers import PIXEL, SPEAKERS, Asked, Heard, Speaker
+from tests.journeys.speakers import PIXEL, RULE, SPEAKERS, Asked, Heard, Speaker
 from tests.vendors.languages import (
     IN,
     LANGUAGES,
@@ -176,6 +176,38 @@ def test_an_image_is_carried_as_data(pair: Pair, cell: Cell) -> None:
     assert pair.speaker.whole(asked).text == TEXT
     # Google's client spells base64 as URLs do, and its backend hears it so.
     assert PIXEL in pair.last.body.decode().replace("-", "+").replace("_", "/")
+    return None
+
+
+# ---- how the answer is to be
+
+
+@_each("system", pairs.system)
+def test_a_rule_of_the_developers_is_carried(pair: Pair, cell: Cell) -> None:
+    assert pair.speaker.whole(Asked(pair.backend, system=True)).text == TEXT
+    assert RULE in pair.last.body.decode()
+
+
+@_each("schema", pairs.schema)
+def test_a_schema_for_the_answer_is_carried(pair: Pair, cell: Cell) -> None:
+    asked = Asked(pair.backend, schema=True)
+    if isinstance(cell, Refused):
+        return pair.refuses(asked, cell.param)
+    assert pair.speaker.whole(asked).text == TEXT
+    # As JSON, or as text within JSON (Bedrock).
+    said = pair.last.body.decode().replace("\\", "").replace(" ", "")
+    assert '"required":["city"]' in said
+    assert '"additionalProperties":false' in said
+    return None
+
+
+@_each("forced", pairs.forced)
+def test_a_tool_that_must_be_called_is_named(pair: Pair, cell: Cell) -> None:
+    asked = Asked(pair.backend, tools=True, forced=True)
+    if isinstance(cell, Refused):
+        return pair.refuses(asked, cell.param)
+    assert [call.name for call in pair.speaker.whole(asked).calls] == ["weather"]
+    assert pair.last.body.count(b'"weather"') == 2
     return None
 
 
