@@ -26,6 +26,9 @@ class Client(openai_chat.Client):
     def read_request(self, document: Document, losses: Losses) -> Document:
         return document
 
+    def write_response(self, answer: Document, request: Document) -> Document:
+        return answer
+
 
 @dataclass(frozen=True, slots=True)
 class Upstream(openai_chat.Upstream):

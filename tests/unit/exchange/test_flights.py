@@ -5,16 +5,18 @@ import json
 
 import pytest
 
+from gateway.chat.operation import Operation
 from gateway.chat.usage import Usage
+from gateway.dialects import openai_embeddings
 from gateway.errors import Code, GatewayError
 from gateway.exchange import flights as module
-from gateway.exchange.ask import losses
+from gateway.exchange.ask import Ask, losses
 from gateway.exchange.flights import Flight, Flights, Seat
 from gateway.policy.caching import Entry
 from gateway.telemetry.record import Attempt, Outcome, Record
 from tests.unit.exchange.serving import Client, Serving, serving
 from tests.vendors.looped import looped
-from tests.vendors.openai_wire import chat_body, chat_chunk, event
+from tests.vendors.openai_wire import chat_body, chat_chunk, embeddings_body, event
 from tests.vendors.scripted import Send, response
 
 GOOD = [Send(response(200, chat_body()))]
@@ -100,6 +102,21 @@ async def test_what_another_process_has_found_is_told_and_is_nobody_s_miss(strea
         assert client.headers["x-gateway-cache"] == "shared"
         assert client.headers["x-gateway-model"] == "a/b"
         assert flight.used == Usage(7, 3)
+
+
+@looped
+async def test_embeddings_that_another_process_has_found_are_told_as_they_are() -> None:
+    async with serving(GOOD) as on:
+        head, fields = openai_embeddings.CLIENT.read_head(b'{"model":"m","input":"a"}')
+        ask = Ask(Operation.EMBEDDINGS, openai_embeddings.CLIENT, head, fields, on.route(), b"")
+        flight, client = Flight(ask, Record(ask.operation)), Client()
+        seat = Seat(flight, ask, ask.read(losses(ask)), client.outlet(), Record(ask.operation))
+        riding = asyncio.ensure_future(seat.ride(5))
+        await asyncio.sleep(0)
+        flight.found = Entry(json.loads(embeddings_body()), 1.0, "a/b")
+        landed(flight)
+        await riding
+        assert json.loads(client.body) == flight.found.answer
 
 
 @looped
