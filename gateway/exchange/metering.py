@@ -60,6 +60,7 @@ class Meter:
     """One exchange's. `claim` before anything goes upstream, `settle` however it has ended."""
 
     __slots__ = (
+        "_asked",
         "_at_backends",
         "_caller",
         "_claims",
@@ -79,6 +80,7 @@ class Meter:
         self._rules: Rules | None = None
         self._claims: Sequence[Claim] = []  # what is to be settled
         self._at_backends: list[_AtBackend] = []
+        self._asked = 0  # attempts' backends: each lease is another
         self._size = self._part = size  # of the exchange, of one attempt
 
     async def claim(self, route: Route, size: Size, deadline_at: float = math.inf) -> None:
@@ -146,7 +148,8 @@ class Meter:
             return None
         record = self._record
         amounts = expected(self._runtime.estimate(record.model), (target,), rules, self._part)
-        lease = f"{record.id}/{len(record.attempts)}"
+        self._asked += 1
+        lease = f"{record.id}/{self._asked}"
         asked = await self._ask(lease, rules, amounts, deadline_at)
         verdict = asked.verdict
         if asked.why is not None:

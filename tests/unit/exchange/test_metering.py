@@ -154,6 +154,21 @@ async def test_an_attempts_backend_is_claimed_for_by_itself() -> None:
 
 
 @looped
+async def test_attempts_that_begin_together_hold_a_place_each_and_give_it_back() -> None:
+    config = CONFIG.replace("max_in_flight: 1", "limits: {{concurrent: 3}}")
+    async with serving((), config=config) as on:
+        (target,) = on.route().targets
+        one, record = meter(on)
+        await one.claim(on.route(), Size(400, 300))
+        record.attempts = [Attempt("bad", "openai", "x") for _ in range(2)]
+        for attempt in record.attempts:
+            assert await one.claim_at(target, attempt) is None
+        assert on.house.runtime.memory.in_use("backend/bad/concurrent") == 2
+        one.settle()
+        assert on.house.runtime.memory.in_use("backend/bad/concurrent") == 0
+
+
+@looped
 async def test_the_parts_of_a_request_claim_their_share_of_a_backend_each() -> None:
     config = CONFIG.replace("max_in_flight: 1", "limits: {{tokens_per_day: 1000}}")
     async with serving((), config=config) as on:
