@@ -135,6 +135,7 @@ class Token:
 Fetch = Callable[[], Awaitable[Token]]  # raises CredentialError
 _AHEAD_S: Final = 300.0  # before its end a token is renewed; of a short one, in its last quarter
 _BACKOFF_S: Final = (1.0, 60.0)  # after a failure, at first and at most
+_DOUBLINGS: Final = 64  # of the pause: a float takes no more than a thousand
 _TRUSTED_S: Final = 60.0  # a younger token that is refused is not the token's fault
 
 
@@ -176,7 +177,7 @@ class Renewed:
         except CredentialError as error:
             self.error = str(error)
             first, most = self._backoff_s
-            pause: float = min(most, first * 2**self.failures)
+            pause: float = min(most, first * 2.0 ** min(self.failures, _DOUBLINGS))
             self.failures += 1
         else:
             self._token, self._since = token, since

@@ -142,6 +142,14 @@ async def test_a_token_comes_once_its_server_is_back() -> None:
 
 
 @looped
+async def test_a_server_that_is_away_for_days_is_asked_all_the_same() -> None:
+    credential = Renewed(Source(CredentialError("down")), backoff_s=(1.0, 0.0))
+    credential.failures = 2000
+    async with running(credential):
+        await until(lambda: credential.failures > 2001)
+
+
+@looped
 async def test_a_token_that_is_refused_is_renewed_unless_it_is_new() -> None:
     source = Source(3600)
     old, new = Renewed(source, trusted_s=-1), Renewed(source)
