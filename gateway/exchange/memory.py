@@ -78,11 +78,9 @@ class Memory:
         record.dropped = looked.dropped
         entry = await self._kept(place, digest) if wish.look else None
         if entry is not None and _young(entry, wish):
-            number = self._runtime.near.number(
-                place
-            )  # now: there may be another one when it is told
+            number = self._runtime.near.number(place)  # it may be another one when it is told
             hit = await self._hit(sought, entry, outlet, record)
-            if number is not None and looked.repeats:
+            if number is not None and looked is sought and looked.repeats:
                 self._learn(sought, body, (place, number), entry, *hit)
             self._verifying.perhaps(sought, course, entry, record)
             return True
@@ -149,9 +147,7 @@ class Memory:
         head = answer.own(record, named_header(entry.target)) + answer.age(entry.made_at)
         record.status, record.outcome = 200, Outcome.COMPLETE
         if not ask.stream:
-            if ask.operation is not Operation.EMBEDDINGS:
-                found = ask.client.write_response(found, sought.asked)
-            spoken = json.write(found)
+            spoken = json.write(ask.client.write_response(found, sought.asked))
             outlet.whole(200, answer.JSON + head, spoken)
             return spoken
         writer = ask.client.writer(sought.asked)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,13 +22,16 @@ from tests.unit.runtime.running import Running, running
 from tests.vendors.looped import looped
 
 CONFIG = """
-backends: {sim: {provider: simulated, first_content_s: 0, tokens_per_second: 100000, tokens: 5}}
+backends:
+  sim: {provider: simulated, first_content_s: 0, tokens_per_second: 100000, tokens: 5}
+  ill: {provider: simulated, first_content_s: 0, tokens_per_second: 100000, tokens: 5}
 models:
   m: sim/lorem
   paced: {targets: [{use: sim/lorem}], cache: {enabled: true, replay_tokens_per_s: 100000}}
   verified: {targets: [{use: sim/lorem}], cache: {enabled: true, verify: 1.0}}
   limited: {targets: [{use: sim/lorem}], limits: {requests_per_minute: 100}}
   two: {targets: [{use: sim/lorem}, {use: sim/ipsum}]}
+  relieved: {targets: [{use: ill/lorem}, {use: ill/ipsum}], fallbacks: {any: [m]}}
   off: {targets: [{use: sim/lorem}], cache: {enabled: false}}
 cache: {enabled: true}
 """
@@ -138,6 +142,20 @@ async def test_what_is_to_be_counted_drawn_or_paced_is_looked_at_each_time(model
     async with remembering() as on:
         await on.asked(body(model))
         assert not on.recalled(body(model))
+
+
+@looped
+async def test_what_another_model_said_meanwhile_is_not_said_when_one_s_own_is_well() -> None:
+    async with remembering() as on:
+        route = on.house.runtime.snapshot.routes["relieved"]
+        for target in route.targets:
+            target.health.hold(time.monotonic(), 60)
+        met = await on.asked(body("relieved"))
+        assert met.headers["x-gateway-cache"] == "hit"
+        assert met.headers["x-gateway-model"] == "sim/lorem"
+        for target in route.targets:
+            target.health.held_until = 0
+        assert not on.recalled(body("relieved"))
 
 
 @looped
