@@ -138,6 +138,8 @@ class Sought:
         if route.fallbacks:  # any language may be asked: then all have to say it in one
             name = self.ask.client.name
             told.update(caching.key("", "", "", "", name, canonical(name, self._said())))
+            key = self.caller.key  # which of them may be asked
+            told.update(repr((sorted(key.exact), sorted(key.prefixes))).encode())
         return told.digest()
 
     def place(self, digest: bytes) -> bytes:

@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.chat.operation import Operation
@@ -12,7 +13,7 @@ from gateway.dialects.base import Losses
 from gateway.exchange.ask import Ask
 from gateway.exchange.caller import Caller
 from gateway.exchange.sought import Sought, merged
-from gateway.policy.access import ANONYMOUS
+from gateway.policy.access import ANONYMOUS, virtual_key
 from gateway.runtime.languages import CLIENTS
 from gateway.wire.http import RequestHead
 from tests.unit.runtime.running import Running, running
@@ -187,6 +188,19 @@ def test_who_shares_a_call_shares_it_at_every_target(house: Running) -> None:
     assert together(CHAT, "several") == together(MESSAGES, "several")
     assert together(CHAT, "forced", stream=True) == together(CHAT, "forced")
     assert together(CHAT, "forced") != together(MESSAGES, "forced")
+
+
+def test_a_call_that_may_go_on_to_other_models_is_shared_by_whom_they_are_allowed(
+    house: Running,
+) -> None:
+    def together(model: str, *models: str) -> bytes:
+        one = sought(house, CHAT, model)
+        one.caller = msgspec.structs.replace(one.caller, key=virtual_key("k", "t", models))
+        return one.together(digest(one))
+
+    assert together("forced", "*") == together("forced", "*")
+    assert together("forced", "forced") != together("forced", "forced", "openai")
+    assert together("chatting", "chatting") == together("chatting", "chatting", "openai")
 
 
 @looped
