@@ -29,10 +29,12 @@ from gateway.policy.caching import Entry
 from gateway.policy.failures import RULES
 from gateway.runtime.languages import READ
 from gateway.runtime.snapshot import named_header
+from gateway.telemetry.logs import Log
 from gateway.telemetry.record import Outcome, Record
 from gateway.wire import json
 
 _FINGERPRINT: Final = re.compile(rb'"system_fingerprint"\s*:\s*"([\w.:-]{1,128})"')
+Road = Callable[["Flight"], Coroutine[object, object, None]]
 MAX_FLIGHT: Final = 64 * 1024 * 1024  # bytes of an answer under way
 
 
@@ -104,17 +106,18 @@ class Flight:
 
     # ---- its task
 
-    def depart(self, road: Callable[["Flight"], Coroutine[object, object, None]]) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._fly(road))
+    def depart(self, road: Road, log: Log) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._fly(road, log))
 
-    async def _fly(self, road: Callable[["Flight"], Coroutine[object, object, None]]) -> None:
+    async def _fly(self, road: Road, log: Log) -> None:
         try:
             await road(self)
         except GatewayError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - a door: the seats must not wait for ever
             self.error = GatewayError(Code.INTERNAL, "the gateway failed on this request")
-            self.error.__cause__ = error
+            payer = self.record if self._payer is None else self._payer.record
+            log.surprise("exchange_failed", error, id=payer.id)
         finally:
             self.arrive()
 

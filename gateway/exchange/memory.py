@@ -236,7 +236,7 @@ class Memory:
                 if shared:
                     await self._release(spot.place, call)
 
-        flight.depart(road)
+        flight.depart(road, self._runtime.sink.log)
         return flight
 
     def _meter(self, caller: Caller, call: Record, size: Size) -> Meter | None:

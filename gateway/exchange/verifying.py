@@ -46,7 +46,7 @@ class Verifying:
                 self._flights.discard(flight)
                 self._tell(flight, remembered)
 
-        flight.depart(road)
+        flight.depart(road, self._sink.log)
 
     def _tell(self, flight: Flight, remembered: Entry) -> None:
         call, number = flight.record, self._sink.metrics.number

@@ -223,7 +223,7 @@ async def test_a_flight_that_all_leave_before_it_began_is_ended_all_the_same() -
             finally:
                 cleared.set()
 
-        flight.depart(road)
+        flight.depart(road, on.house.runtime.sink.log)
         _, seat = seated(on, flight, stream=True)
         flight.board(seat)
         await asyncio.wait_for(flight.leave(seat), 5)
@@ -239,7 +239,7 @@ async def test_nobody_boards_a_flight_that_all_have_left() -> None:
         async def road(_: Flight) -> None:
             await asyncio.sleep(60)
 
-        flight.depart(road)
+        flight.depart(road, on.house.runtime.sink.log)
         _, seat = seated(on, flight)
         flight.board(seat)
         assert flights.find(b"key") is flight
@@ -264,7 +264,7 @@ async def test_an_answer_that_is_too_large_is_not_listened_to_any_more(
             finally:
                 outlet.record.usage = Usage(1, 1)
 
-        flight.depart(road)
+        flight.depart(road, on.house.runtime.sink.log)
         _, seat = seated(on, flight)
         with pytest.raises(GatewayError, match="too large"):
             await asyncio.wait_for(seat.ride(60), 5)

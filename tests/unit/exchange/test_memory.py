@@ -165,3 +165,19 @@ async def test_a_call_that_may_be_shared_takes_from_its_backends_limits() -> Non
         assert json.loads(refused.body)["error"]["code"] == "backend_limit"
         assert len(on.bad.journal) == 1
         assert store.in_use("backend/bad/tokens_per_day") <= 900
+
+
+class Faulty(MemoryStore):
+    async def hold(self, key: bytes, holder: bytes, ttl_s: float) -> bool:
+        raise RuntimeError("a fault of ours, near a secret")
+
+
+@looped
+async def test_a_fault_of_ours_in_a_shared_call_is_told_by_its_place() -> None:
+    async with serving([Send(response(200, chat_body()))], config=CONFIG) as on:
+        on.house.runtime.shares, on.house.runtime.values = True, Faulty()
+        client = await asked(on)
+        assert client.status == 500
+        (line,) = on.house.written.lines("exchange_failed")
+        assert line["error"] == "RuntimeError"
+        assert "secret" not in on.house.written.text()
