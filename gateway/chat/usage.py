@@ -3,6 +3,7 @@
 A vendor that counts them apart is added up where its dialect is read.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,13 +15,15 @@ MAX_TOKENS: Final = 100_000_000  # what an upstream may claim in one answer and 
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    input: int = 0  # all of it: cached, cache_write and input_audio included
-    output: int = 0  # all of it: reasoning and output_audio included
+    input: int = 0  # all of it: cached, cache_write, input_audio and input_image included
+    output: int = 0  # all of it: reasoning, output_audio and output_image included
     cached: int = 0  # of input, read from the vendor's prompt cache
     reasoning: int = 0  # of output
     cache_write: int = 0  # of input, written to the vendor's prompt cache
     input_audio: int = 0
     output_audio: int = 0
+    input_image: int = 0
+    output_image: int = 0
 
 
 def written(usage: Usage) -> Document:
@@ -30,9 +33,13 @@ def written(usage: Usage) -> Document:
         inside["cache_creation_tokens"] = usage.cache_write
     if usage.input_audio:
         inside["audio_tokens"] = usage.input_audio
+    if usage.input_image:
+        inside["image_tokens"] = usage.input_image
     outside: Document = {"reasoning_tokens": usage.reasoning}
     if usage.output_audio:
         outside["audio_tokens"] = usage.output_audio
+    if usage.output_image:
+        outside["image_tokens"] = usage.output_image
     return {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
@@ -47,6 +54,7 @@ class _Details(msgspec.Struct, gc=False):
     cache_creation_tokens: int | None = None
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class _Written(msgspec.Struct, gc=False):
@@ -99,6 +107,8 @@ def _believed(said: _Written) -> Usage | None:
             inside.cache_creation_tokens or 0,
             inside.audio_tokens or 0,
             outside.audio_tokens or 0,
+            inside.image_tokens or 0,
+            outside.image_tokens or 0,
         )
     )
 
@@ -113,5 +123,55 @@ def sane(usage: Usage) -> Usage | None:
         and 0 <= usage.cache_write <= MAX_TOKENS
         and 0 <= usage.input_audio <= MAX_TOKENS
         and 0 <= usage.output_audio <= MAX_TOKENS
+        and 0 <= usage.input_image <= MAX_TOKENS
+        and 0 <= usage.output_image <= MAX_TOKENS
     )
     return usage if good else None
+
+
+# ---- at the end of an answer that nobody reads
+
+LAST: Final = 4096  # bytes of it that are looked at
+_LAST: Final = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
+
+
+class _Relayed(msgspec.Struct, gc=False):
+    """As OpenAI's images and transcriptions have it, and what others say of embeddings."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    prompt_tokens: int | None = None
+    total_tokens: int | None = None
+    input_tokens_details: _Details | None = None
+    input_token_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+
+
+_relayed: Final = msgspec.json.Decoder(_Relayed).decode
+
+
+def last(tail: bytes, *, images: bool) -> Usage | None:
+    """What the end of an answer says, if anything. images: its output is images, unless it says."""
+    found = _LAST.findall(tail)
+    try:
+        said = _relayed(found[-1]) if found else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if said is None:
+        return None
+    inside = said.input_tokens_details or said.input_token_details or _NONE
+    outside = said.output_tokens_details
+    output = said.output_tokens or 0
+    read = said.input_tokens if said.input_tokens is not None else said.prompt_tokens
+    if read is None:
+        read = max(0, (said.total_tokens or 0) - output)
+    drawn = (output if images else 0) if outside is None else outside.image_tokens or 0
+    usage = Usage(
+        read,
+        output,
+        cached=inside.cached_tokens or 0,
+        input_audio=inside.audio_tokens or 0,
+        input_image=inside.image_tokens or 0,
+        output_image=drawn,
+    )
+    return sane(usage) if read or output else None

@@ -31,7 +31,9 @@ def filled(said: written.Price) -> schema.Price:
         )
         for tier in said.tiers
     )
-    return schema.Price(request_usd=said.request_usd, tiers=tiers, **_filled(whole))
+    return schema.Price(
+        request_usd=said.request_usd, image_usd=said.image_usd, tiers=tiers, **_filled(whole)
+    )
 
 
 def _said(rates: written.Rates) -> dict[str, float]:
@@ -49,6 +51,8 @@ def _filled(said: dict[str, float]) -> dict[str, float]:
         "output_usd_per_mtok": out,
         "reasoning_usd_per_mtok": out,
         "output_audio_usd_per_mtok": out,
+        "input_image_usd_per_mtok": into,
+        "output_image_usd_per_mtok": out,
         **said,
     }
 
@@ -64,6 +68,8 @@ class _Rates(msgspec.Struct, kw_only=True):
     reasoning: _Rate = None
     input_audio: _Rate = None
     output_audio: _Rate = None
+    input_image: _Rate = None
+    output_image: _Rate = None
 
     def said(self) -> dict[str, float | None]:
         names = _Rates.__struct_fields__
@@ -76,13 +82,18 @@ class _Tier(_Rates, kw_only=True):
 
 class _Row(_Rates, kw_only=True):
     request: float = 0.0
+    image: float = 0.0
     tiers: list[_Tier] = []
 
     def price(self) -> schema.Price:
         tiers = tuple(
             written.PriceTier(above_input_tokens=tier.above, **tier.said()) for tier in self.tiers
         )
-        return filled(written.Price(request_usd=self.request, tiers=tiers, **self.said()))
+        return filled(
+            written.Price(
+                request_usd=self.request, image_usd=self.image, tiers=tiers, **self.said()
+            )
+        )
 
 
 class _Vendor(msgspec.Struct):

@@ -675,6 +675,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_usd_per_mtok: float  # of the output
     input_audio_usd_per_mtok: float
     output_audio_usd_per_mtok: float
+    input_image_usd_per_mtok: float
+    output_image_usd_per_mtok: float
 
 
 class PriceTier(Rates, frozen=True, kw_only=True):
@@ -687,6 +689,7 @@ class Price(Rates, frozen=True, kw_only=True):
     """What a backend's model costs."""
 
     request_usd: float = 0.0  # of each answer, whatever it holds
+    image_usd: float = 0.0  # of each image that is made
     tiers: tuple[PriceTier, ...] = ()  # by rising bounds
 
 

@@ -331,6 +331,14 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         UsdPerMtok | None,
         Meta(description="Tokens answered that are audio; as those answered, if not given."),
     ] = None
+    input_image_usd_per_mtok: Annotated[
+        UsdPerMtok | None,
+        Meta(description="Tokens sent that are images; as those sent, if not given."),
+    ] = None
+    output_image_usd_per_mtok: Annotated[
+        UsdPerMtok | None,
+        Meta(description="Tokens answered that are images; as those answered, if not given."),
+    ] = None
 
 
 class PriceTier(Rates, frozen=True, kw_only=True):
@@ -344,7 +352,11 @@ class Price(Rates, frozen=True, kw_only=True):
 
     request_usd: Annotated[
         Annotated[float, Meta(ge=0, le=10_000)],
-        Meta(description="Dollars for each answer, whatever it holds, such as an image's."),
+        Meta(description="Dollars for each answer, whatever it holds."),
+    ] = 0.0
+    image_usd: Annotated[
+        Annotated[float, Meta(ge=0, le=10_000)],
+        Meta(description="Dollars for each image that a request to `images` asks for (`n`)."),
     ] = 0.0
     tiers: Annotated[
         tuple[PriceTier, ...],

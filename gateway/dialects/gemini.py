@@ -114,16 +114,18 @@ def usage_of(counts: Counts) -> Usage | None:
             counts.cached_content_token_count,
             counts.thoughts_token_count,
             0,
-            _audio(counts.prompt_tokens_details),
-            _audio(counts.candidates_tokens_details),
+            _of_kind("AUDIO", counts.prompt_tokens_details),
+            _of_kind("AUDIO", counts.candidates_tokens_details),
+            _of_kind("IMAGE", counts.prompt_tokens_details),
+            _of_kind("IMAGE", counts.candidates_tokens_details),
         )
     )
 
 
-def _audio(details: list[Modality] | None) -> int:
+def _of_kind(kind: str, details: list[Modality] | None) -> int:
     if not details:
         return 0
-    return sum([one.token_count for one in details if one.modality == "AUDIO"])
+    return sum([one.token_count for one in details if one.modality == kind])
 
 
 def created(moment: str) -> int:

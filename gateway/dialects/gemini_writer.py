@@ -256,18 +256,21 @@ def counts(usage: Usage) -> Document:
     if usage.reasoning:
         told["thoughtsTokenCount"] = usage.reasoning
     told["totalTokenCount"] = usage.input + usage.output
-    if usage.input_audio:
-        told["promptTokensDetails"] = _modalities(usage.input, usage.input_audio)
-    if usage.output_audio:
+    if usage.input_audio or usage.input_image:
+        told["promptTokensDetails"] = _modalities(usage.input, usage.input_audio, usage.input_image)
+    if usage.output_audio or usage.output_image:
         spoken = usage.output - usage.reasoning
-        told["candidatesTokensDetails"] = _modalities(spoken, usage.output_audio)
+        told["candidatesTokensDetails"] = _modalities(
+            spoken, usage.output_audio, usage.output_image
+        )
     return told
 
 
-def _modalities(all_tokens: int, audio: int) -> list[Document]:
+def _modalities(all_tokens: int, audio: int, image: int) -> list[Document]:
+    apart = [("AUDIO", audio), ("IMAGE", image)]
     return [
-        {"modality": "TEXT", "tokenCount": all_tokens - audio},
-        {"modality": "AUDIO", "tokenCount": audio},
+        {"modality": "TEXT", "tokenCount": max(0, all_tokens - audio - image)},
+        *({"modality": kind, "tokenCount": tokens} for kind, tokens in apart if tokens),
     ]
 
 

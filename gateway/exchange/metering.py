@@ -47,6 +47,7 @@ class Size(msgspec.Struct, frozen=True, gc=False):
     request_bytes: int
     max_output: int | None = None  # tokens for each choice, if the client says so
     choices: int = 1
+    images: int = 0  # asked of an endpoint that is not understood
 
     @classmethod
     def of(cls, operation: Operation, head: Head, body: bytes) -> "Size":
@@ -200,7 +201,9 @@ def expected(estimate: Estimate, targets: Iterable[Target], rules: Rules, size: 
     usd = 0.0
     if rules.priced:
         prices = [target.price for target in targets if target.price is not None]
-        usd = max((pricing.most(price, int(into), int(out)) for price in prices), default=0.0)
+        usd = max(
+            (pricing.most(price, int(into), int(out), size.images) for price in prices), default=0.0
+        )
     return Amounts(into, out, usd)
 
 

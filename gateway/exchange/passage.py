@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 
 import msgspec
 
+from gateway.chat import usage
 from gateway.chat.operation import Operation
 from gateway.dialects.base import untranslatable
 from gateway.dialects.openai import read_fields
@@ -21,7 +22,7 @@ from gateway.exchange import answer
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
 from gateway.exchange.course import Choice, Course
-from gateway.exchange.metering import OPAQUE, Meter
+from gateway.exchange.metering import OPAQUE, Meter, Size
 from gateway.exchange.race import Race
 from gateway.exchange.taps import ByteTap, Outlet
 from gateway.policy.failures import Failure
@@ -72,6 +73,7 @@ def place(head: RequestHead, prefix: bytes) -> Place:
     return Place(head.method, rest, b"?" + kept if kept else b"", named[0] if named else None)
 
 
+MAX_IMAGES: Final = 1000  # of one request, that are believed
 _Made = Callable[[Target], WireRequest]  # the request, made for a target
 
 
@@ -112,14 +114,17 @@ class Passage:
                 body = json.write({**fields, "model": target.model_json})
                 return self._request(target, body, b"content-length: %d\r\n" % len(body))
 
-            await self._send(_named(fields), changed)
+            await self._send(_named(fields), changed, images=_number(fields))
         else:
             if body:
                 self._check_opaque()
             length = b"content-length: %d\r\n" % len(body) if body else b""
             await self._send(self._place.model, lambda target: self._request(target, body, length))
 
-    async def _send(self, model: str | None, request: _Made, *, repeatable: bool = True) -> None:
+    async def _send(
+        self, model: str | None, request: _Made, *, repeatable: bool = True, images: int = 1
+    ) -> None:
+        """images: asked for, if it is images that are."""
         if not model:
             raise GatewayError(
                 Code.MISSING_VALUE,
@@ -130,9 +135,10 @@ class Passage:
         route = caller.route(model)
         record.model = route.model
         deadline_at = record.started_at + min(route.deadline_s, caller.timeout_s)
-        await self._meter.claim(route, OPAQUE, deadline_at)
+        images = images if self._operation is Operation.IMAGES else 0
+        await self._meter.claim(route, Size(0, 0, images=images) if images else OPAQUE, deadline_at)
         course = Course(route, self._operation, model, caller, self._draw)
-        errand = _Relayed(request, self.outlet, record, repeatable)
+        errand = _Relayed(request, self.outlet, record, repeatable, images)
         errand.meter = self._meter
         await answer_from_first(errand, course, deadline_at)
 
@@ -205,8 +211,11 @@ class Passage:
 class _Relayed:
     """One request that is not understood, at whatever target it is tried."""
 
-    def __init__(self, request: _Made, outlet: Outlet, record: Record, repeatable: bool) -> None:
+    def __init__(
+        self, request: _Made, outlet: Outlet, record: Record, repeatable: bool, images: int
+    ) -> None:
         self._request = request
+        self._images = images
         self.outlet = outlet
         self.record = record
         self.race: Race | None = None
@@ -221,6 +230,7 @@ class _Relayed:
 
     async def receive(self, choice: Choice, reply: Reply, attempt: Attempt) -> Failure | None:
         target, record, outlet = choice.target, self.record, self.outlet
+        attempt.images = self._images
         attempt.first_at = now = time.monotonic()
         if self.race is not None:
             self.race.won(attempt)
@@ -235,6 +245,8 @@ class _Relayed:
         reply.renew(target.timeouts.idle_s, Code.IDLE_TIMEOUT)
         reply.push_to(tap)
         ending = await tap.ending
+        if _says(reply.header(b"content-type")):
+            record.usage = attempt.usage = usage.last(tap.tail, images=self._images > 0)
         if ending is None:
             record.outcome = Outcome.COMPLETE
             return None
@@ -244,6 +256,20 @@ class _Relayed:
         record.failed(ending, record.status)
         outlet.cut()  # nobody may take what came for the whole
         return None
+
+
+def _number(fields: json.Fields) -> int:
+    """How many a request asks for; one where it does not say so soundly."""
+    try:
+        return min(max(1, msgspec.json.decode(fields.get("n", b"1"), type=int)), MAX_IMAGES)
+    except msgspec.DecodeError:
+        return 1
+
+
+def _says(content_type: bytes | None) -> bool:
+    """Whether an answer may say what it took."""
+    kind = (content_type or b"").partition(b";")[0].strip().lower()
+    return kind in (b"application/json", b"text/event-stream")
 
 
 def _is_json(content_type: bytes) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from gateway.chat.usage import LAST
 from gateway.dialects.base import Watch
 from gateway.errors import Code, GatewayError
 from gateway.telemetry.record import Attempt
@@ -160,10 +161,12 @@ class ByteTap:
         self._outlet = outlet
         self._reply = reply
         self._idle_s = idle_s
+        self.tail = b""  # of what has come
         self.ending: asyncio.Future[Code | None] = asyncio.get_running_loop().create_future()
 
     def received(self, data: bytes) -> None:
         self._reply.renew(self._idle_s, Code.IDLE_TIMEOUT)
+        self.tail = data[-LAST:] if len(data) >= LAST else (self.tail + data)[-LAST:]
         self._outlet.push(data)  # which may pause the reply, and with it its due time
 
     def ended(self, failure: Code | None) -> None:

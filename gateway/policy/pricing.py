@@ -1,8 +1,8 @@
 """What an answer costs, and what a request may cost before it is asked.
 
 Pure: a price and counts go in, dollars come out. The price is always ours; what an upstream says
-that it charged is never used. Input counts include cached, written and audio tokens, output counts
-reasoning and audio, as `chat/usage.py` has them.
+that it charged is never used. Input counts include cached, written, audio and image tokens, output
+counts reasoning, audio and images, as `chat/usage.py` has them.
 """
 
 from typing import Final
@@ -13,11 +13,11 @@ from gateway.config.schema import Price, Rates
 _MTOK: Final = 1_000_000
 
 
-def cost(price: Price, usage: Usage) -> float:
-    """Dollars."""
+def cost(price: Price, usage: Usage, images: int = 0) -> float:
+    """Dollars, never less than none. images: made by an endpoint that may count no tokens."""
     rates = _rates(price, usage.input) if price.tiers else price
-    apart_in = usage.cached + usage.cache_write + usage.input_audio
-    apart_out = usage.reasoning + usage.output_audio
+    apart_in = usage.cached + usage.cache_write + usage.input_audio + usage.input_image
+    apart_out = usage.reasoning + usage.output_audio + usage.output_image
     usd = (
         max(0, usage.input - apart_in) * rates.input_usd_per_mtok
         + max(0, usage.output - apart_out) * rates.output_usd_per_mtok
@@ -27,16 +27,18 @@ def cost(price: Price, usage: Usage) -> float:
             usage.cached * rates.cached_usd_per_mtok
             + usage.cache_write * rates.cache_write_usd_per_mtok
             + usage.input_audio * rates.input_audio_usd_per_mtok
+            + usage.input_image * rates.input_image_usd_per_mtok
         )
     if apart_out:
         usd += (
             usage.reasoning * rates.reasoning_usd_per_mtok
             + usage.output_audio * rates.output_audio_usd_per_mtok
+            + usage.output_image * rates.output_image_usd_per_mtok
         )
-    return usd / _MTOK + price.request_usd
+    return max(0.0, usd) / _MTOK + price.request_usd + images * price.image_usd
 
 
-def most(price: Price, input_tokens: int, output_tokens: int) -> float:
+def most(price: Price, input_tokens: int, output_tokens: int, images: int = 0) -> float:
     """Dollars that so many tokens can cost, whatever they turn out to be: for a reservation."""
     rates = _rates(price, input_tokens)
     into = max(
@@ -44,11 +46,16 @@ def most(price: Price, input_tokens: int, output_tokens: int) -> float:
         rates.cached_usd_per_mtok,
         rates.cache_write_usd_per_mtok,
         rates.input_audio_usd_per_mtok,
+        rates.input_image_usd_per_mtok,
     )
     out = max(
-        rates.output_usd_per_mtok, rates.reasoning_usd_per_mtok, rates.output_audio_usd_per_mtok
+        rates.output_usd_per_mtok,
+        rates.reasoning_usd_per_mtok,
+        rates.output_audio_usd_per_mtok,
+        rates.output_image_usd_per_mtok,
     )
-    return (input_tokens * into + output_tokens * out) / _MTOK + price.request_usd
+    tokens_usd = (input_tokens * into + output_tokens * out) / _MTOK
+    return tokens_usd + price.request_usd + images * price.image_usd
 
 
 def mixed(price: Price) -> float:

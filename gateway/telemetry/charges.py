@@ -58,9 +58,9 @@ def charges(record: Record) -> Iterator[Charge]:
 def usd(attempt: Attempt, usage: Usage | None) -> float | None:
     """Dollars. Where nothing is counted, only an answer's own price is known."""
     price = attempt.price
-    if price is None or (usage is None and not price.request_usd):
+    if price is None or (usage is None and not (price.request_usd or price.image_usd)):
         return None
-    cost = pricing.cost(price, usage or Usage())
+    cost = pricing.cost(price, usage or Usage(), attempt.images)
     return cost if math.isfinite(cost) else None
 
 

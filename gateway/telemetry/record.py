@@ -50,6 +50,7 @@ class Attempt(msgspec.Struct, eq=False):
     asked_bytes: int | None = None  # the request's body; None: it was never sent
     usage: Usage | None = None  # what the backend says it took
     tokens: int = 0  # counted in its answer, for when the backend does not say
+    images: int = 0  # that were asked for, where the answer is not read
 
 
 class Record(msgspec.Struct, eq=False):

@@ -216,3 +216,37 @@ def test_a_price_that_is_not_known_stops_nothing_and_is_counted(tmp_path: Path) 
             assert gateway.metric("gateway_price_table_age_seconds") > 0
             (line,) = gateway.lines("exchange")
     assert "cost_usd" not in line
+
+
+def test_images_cost_what_their_tokens_do_or_each_its_price(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    used = b'"usage":{"input_tokens":50,"output_tokens":4000,"total_tokens":4050}}'
+    drawn = b'{"created":1,"data":[{"b64_json":"%b"}],%b' % (b"A" * 100_000, used)
+    plain = b'{"created":1,"data":[{"b64_json":"AAAA"}]}'
+
+    def playing(request: Received) -> Script:
+        return [Send(response(200, drawn if b"tokens" in request.body else plain))]
+
+    more = (
+        f'ledger: {{path: "{path}"}}\ntenants: {{testers: {{budget: {{usd: 0.35, per: total}}}}}}\n'
+        "prices:\n  up/by-tokens: {input_usd_per_mtok: 5, output_image_usd_per_mtok: 40}\n"
+        "  up/by-image: {image_usd: 0.04}\n"
+    )
+    models = "  by-tokens: up/by-tokens\n  by-image: up/by-image\n"
+    with (
+        Vendor(choose=playing) as vendor,
+        Gateway(config_for(vendor.url, models=models, more=more)) as gateway,
+    ):
+
+        def draw(model: str, n: int) -> int:
+            body = {"model": model, "prompt": "a cat", "n": n}
+            return gateway.post("/v1/images/generations", body)[0]
+
+        assert draw("by-tokens", 1) == 200
+        assert draw("by-image", 2) == 200
+        assert draw("by-image", 3) == 429  # 0.16025 and 0.08 are spent, 0.12 does not fit
+        assert draw("by-image", 2) == 200
+    entries = {entry.target: entry for entry in ledger.read(path)}
+    assert entries["by-tokens"].usd == pytest.approx(50 * 5e-6 + 4000 * 40e-6)
+    assert (entries["by-tokens"].input, entries["by-tokens"].output) == (50, 4000)
+    assert entries["by-image"].usd == pytest.approx(0.08)

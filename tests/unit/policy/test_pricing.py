@@ -21,6 +21,8 @@ CHAT = filled(
         reasoning_usd_per_mtok=10.0,
         input_audio_usd_per_mtok=32.0,
         output_audio_usd_per_mtok=64.0,
+        input_image_usd_per_mtok=5.0,
+        output_image_usd_per_mtok=40.0,
     )
 )
 TIERED = filled(
@@ -46,12 +48,21 @@ TIERED = filled(
         (Usage(100, 10, cached=40, cache_write=50), 10 * 2 + 40 * 0.5 + 50 * 2.5 + 10 * 8),
         (Usage(100, 10, reasoning=4), 100 * 2 + 6 * 8 + 4 * 10),
         (Usage(100, 10, input_audio=100, output_audio=10), 100 * 32 + 10 * 64),
+        (Usage(100, 10, input_image=60, output_image=9), 40 * 2 + 60 * 5 + 1 * 8 + 9 * 40),
         # Parts that are more than the whole: no rate is ever negative.
         (Usage(10, 0, cached=40), 40 * 0.5),
     ],
 )
 def test_each_part_has_its_rate(usage: Usage, micro_usd: float) -> None:
     assert cost(CHAT, usage) * 1e6 == pytest.approx(micro_usd)
+
+
+def test_images_have_a_price_each_and_nothing_ever_gives_money_back() -> None:
+    price = filled(written.Price(image_usd=0.04, request_usd=0.01))
+    assert cost(price, Usage(), 3) == pytest.approx(0.13)
+    assert most(price, 0, 0, 3) == pytest.approx(0.13)
+    assert cost(CHAT, Usage(-100, -100)) == 0
+    assert cost(CHAT, Usage(5, 5, cached=-1000)) >= 0
 
 
 @pytest.mark.parametrize(
