@@ -74,15 +74,18 @@ def fits(units: float, claim: Claim) -> bool:
 
 def standing(units: float, claim: Claim, *, taken: bool) -> Standing:
     """units: in use before the claim; taken: whether it is in use now."""
-    over = 0.0 if taken else units + claim.cost - claim.capacity
-    after = units + claim.cost if taken else units
-    wait_s = 0.0
-    if over > SLACK:
-        wait_s = over / claim.rate if claim.rate > 0 and claim.cost <= claim.capacity else math.inf
+    cost, capacity, rate = claim.cost, claim.capacity, claim.rate
+    wait_s, after = 0.0, units
+    if taken:
+        after = units + cost
+    elif units + cost - capacity > SLACK:
+        over = units + cost - capacity
+        wait_s = over / rate if rate > 0 and cost <= capacity else math.inf
     reset_s = 0.0
     if after > 0:
-        reset_s = after / claim.rate if claim.rate > 0 else math.inf
-    return Standing(max(0.0, claim.capacity - after), wait_s, reset_s)
+        reset_s = after / rate if rate > 0 else math.inf
+    left = capacity - after
+    return Standing(left if left > 0.0 else 0.0, wait_s, reset_s)
 
 
 def take(

@@ -3,10 +3,11 @@
 No call awaits anything, so that each is one step.
 """
 
+import math
 import random
 import re
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final
@@ -81,11 +82,13 @@ class MemoryStore:
         self.max_bytes = max_bytes
         self.bytes = 0  # of values now
         self._lease_s = lease_s  # inf where nobody else can die
+        self._mortal = lease_s < math.inf
         self._clock = clock
         self._draw = draw
         self._levels: dict[str, _Level] = {}
         self._leases: OrderedDict[str, _Lease] = OrderedDict()  # the next to run out first
-        self._settled: dict[str, None] = {}  # the first settled first
+        self._settled: set[str] = set()
+        self._settled_first: deque[str] = deque()  # the same, the first settled first
         self._until_sweep = _SWEEP_EVERY
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()  # the least used first
         self._owners: dict[bytes, OrderedDict[bytes, None]] = {}
@@ -103,22 +106,22 @@ class MemoryStore:
         self._tidy(now)
         if lease in self._settled:  # given up before its claim came through
             return Verdict(False)
-        found: list[tuple[Claim, _Level, bool]] = []
+        levels = [self._level(claim, now) for claim in claims]
         granted = True
-        for claim in claims:
-            level = self._level(claim, now)
-            fit = level.units + claim.cost <= claim.capacity + SLACK
-            granted = granted and (fit or claim.shadow)
-            found.append((claim, level, fit))
+        for claim, level in zip(claims, levels, strict=True):
+            if level.units + claim.cost > claim.capacity + SLACK and not claim.shadow:
+                granted = False
+                break
         standings: list[Standing] = []
         leased: dict[str, float] = {}
-        for claim, level, fit in found:
-            taken = granted and fit
-            standings.append(standing(level.units, claim, taken=taken))
+        for claim, level in zip(claims, levels, strict=True):
+            units, cost = level.units, claim.cost
+            taken = granted and units + cost <= claim.capacity + SLACK
+            standings.append(standing(units, claim, taken=taken))
             if taken:
-                level.units += claim.cost
+                level.units = units + cost
                 if claim.leased:
-                    leased[claim.key] = claim.cost
+                    leased[claim.key] = cost
         if leased:
             self._leases[lease] = _Lease(now + self._lease_s, leased)
         return Verdict(granted, tuple(standings))
@@ -130,9 +133,10 @@ class MemoryStore:
         now = self._clock()
         if lease in self._settled:
             return
-        self._settled[lease] = None
-        if len(self._settled) > SETTLED:
-            del self._settled[next(iter(self._settled))]
+        self._settled.add(lease)
+        self._settled_first.append(lease)
+        if len(self._settled_first) > SETTLED:
+            self._settled.remove(self._settled_first.popleft())
         known = self._leases.pop(lease, None)
         taken = {} if known is None else known.taken
         for claim, units in zip(claims, spent, strict=True):
@@ -140,7 +144,8 @@ class MemoryStore:
                 difference = units - taken.get(claim.key, 0.0)
                 if difference:
                     level = self._level(claim, now)
-                    level.units = max(0.0, level.units + difference)
+                    left = level.units + difference
+                    level.units = left if left > 0.0 else 0.0
 
     async def renew(self, leases: Sequence[str]) -> int:
         until = self._clock() + self._lease_s
@@ -160,14 +165,22 @@ class MemoryStore:
         level = self._levels.get(claim.key)
         if level is None:
             level = self._levels[claim.key] = _Level(now)
-        level.capacity, level.rate, level.keep_s = claim.capacity, claim.rate, claim.keep_s
-        level.drain(now)
+        level.capacity, level.keep_s = claim.capacity, claim.keep_s
+        level.rate = rate = claim.rate
+        at = level.at
+        if now >= at:  # as drain() has it
+            if rate:
+                left = level.units - (now - at) * rate
+                level.units = left if left > 0.0 else 0.0
+            level.at = now
+        else:
+            level.drain(now)
         return level
 
     def _tidy(self, now: float) -> None:
         """Leases that have run out come back; now and then, empty levels are forgotten."""
         leases = self._leases
-        while leases:
+        while leases and self._mortal:
             lease, first = next(iter(leases.items()))
             if first.until > now:
                 break
