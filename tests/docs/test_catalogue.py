@@ -62,6 +62,7 @@ backends:
 models:
   sim: sim/any
   up: up/any
+  few: {{targets: [{{use: sim/any}}], limits: {{requests_per_second: 2, on_limit: wait}}}}
 """
     chat = {"model": "sim", "messages": [{"role": "user", "content": "hi"}]}
     refused, broken = response(500, chat_body()), response(200, chat_body())[:40]
@@ -72,11 +73,13 @@ models:
         gateway.post("/v1/chat/completions", {**chat, "stream": True})
         gateway.post("/v1/chat/completions", {**chat, "model": "up"})
         gateway.post("/v1/chat/completions", {**chat, "model": "up"})
+        for _ in range(3):
+            gateway.post("/v1/chat/completions", {**chat, "model": "few"})
         gateway.raw(
             b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-request-id: mine\r\n"
             b"authorization: Bearer " + KEY.encode() + b"\r\n\r\n"
         )
-        until(lambda: len(gateway.lines("exchange")) == 4, 5, "four exchanges are told")
+        until(lambda: len(gateway.lines("exchange")) == 7, 5, "seven exchanges are told")
         found: dict[str, set[str]] = {}
         for line in gateway.lines():
             found.setdefault(line["event"], set()).update(line)
