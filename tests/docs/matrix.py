@@ -21,7 +21,7 @@ def _carried(client: str, backend: str) -> Cell:
 
 # How a row begins, and what its cells are.
 _ROWS: Final[tuple[tuple[str, Callable[[str, str], Cell]], ...]] = (
-    ("text, stream, errors", _carried),
+    ("text, stream, errors before and within", _carried),
     ("tools, results", pairs.tools),
     ("a tool forced by name", pairs.forced),
     ("system message", pairs.system),

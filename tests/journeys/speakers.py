@@ -84,6 +84,9 @@ class Speaker(Protocol):
     def refused(self, ask: Callable[[Asked], Heard], asked: Asked) -> Told:
         """Fails if it is not."""
 
+    def broken(self, asked: Asked) -> str:
+        """The code that a stream ends with. Fails if it ends well."""
+
 
 def strictly(value: Model) -> Model:
     """The same, if it is what its type says."""
@@ -106,6 +109,14 @@ class _OpenAI:
         assert isinstance(error.body, dict)
         assert error.body.keys() == {"message", "type", "param", "code"}
         return Told(error.status_code, str(error.code), error.param, str(error.type))
+
+    def broken(self, asked: Asked) -> str:
+        with pytest.raises(openai.APIError) as raised:
+            self.streamed(asked)
+        return str(raised.value.code)
+
+    def streamed(self, asked: Asked) -> Heard:
+        raise NotImplementedError
 
 
 class Chat(_OpenAI):
@@ -258,6 +269,15 @@ class Responses(_OpenAI):
         assert heard.text == pieces
         return heard
 
+    def broken(self, asked: Asked) -> str:
+        events = list(self.client.responses.create(stream=True, **self._fields(asked)))
+        assert not any(isinstance(one, responses.ResponseCompletedEvent) for one in events)
+        # Where the stream passes through, nobody knows the response that has failed.
+        told = events[:-1] if isinstance(events[-1], responses.ResponseFailedEvent) else events
+        error = told[-1]
+        assert isinstance(error, responses.ResponseErrorEvent)
+        return str(error.code)
+
     def _heard(self, answer: responses.Response) -> Heard:
         strictly(answer)
         heard = Heard(answer.output_text, end=str(answer.status))
@@ -339,6 +359,13 @@ class Anthropic:
             status, said["details"]["error_code"], said["details"].get("param"), said["type"]
         )
 
+    def broken(self, asked: Asked) -> str:
+        with pytest.raises(anthropic.APIStatusError) as raised:
+            self.streamed(asked)
+        body = raised.value.body
+        assert isinstance(body, dict)
+        return str(body["error"]["details"]["error_code"])
+
 
 # ---- Google's
 
@@ -413,6 +440,11 @@ class Gemini:
         fields = [one["fieldViolations"][0]["field"] for one in details if "fieldViolations" in one]
         param = fields[0] if fields else None
         return Told(error.code, reason["reason"], param, str(error.status))
+
+    def broken(self, asked: Asked) -> str:
+        with pytest.raises(google_errors.APIError) as raised:
+            self.streamed(asked)
+        return str(raised.value.details["error"]["details"][0]["reason"])
 
 
 SPEAKERS: Final[Mapping[str, Callable[[Gateway], Speaker]]] = {

@@ -52,7 +52,9 @@ def house() -> Iterator[House]:
 
 def _config(url: str) -> str:
     models = "".join(
-        f"  {name}: {name}/{language.model}\n  {name}-limited: {name}/limited\n"
+        f"  {name}: {name}/{language.model}\n"
+        f"  {name}-limited: {name}/limited\n"
+        f"  {name}-cut: {name}/cut\n"
         for name, language in LANGUAGES.items()
     )
     return f"""
@@ -220,6 +222,12 @@ def test_a_vendors_error_is_told_in_the_clients_form(pair: Pair, cell: Cell) -> 
         told = pair.speaker.refused(ask, Asked(f"{pair.backend}-limited"))
         assert (told.status, told.code) == (429, "upstream_rate_limited")
         assert told.kind == LIMITED[pair.client]
+
+
+@_each("cut", _carried)
+def test_a_stream_that_is_cut_never_looks_whole(pair: Pair, cell: Cell) -> None:
+    """It ends in an error of the client's own form, which its SDK knows as one."""
+    assert pair.speaker.broken(Asked(f"{pair.backend}-cut")) == "stream_truncated"
 
 
 @_each("refusal", _named)

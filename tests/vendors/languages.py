@@ -70,7 +70,10 @@ def script(request: Received) -> Script:
         return [Send(response(429, _json(language.refusal)))]
     answer = _answer(request.body)
     if streams(request):
-        body = chunk(language.stream(answer)) + LAST_CHUNK
+        stream = language.stream(answer)
+        if b'"cut"' in request.body or "/cut" in request.path:
+            stream = stream[: stream.index(PIECES[1].encode()) + 3]
+        body = chunk(stream) + LAST_CHUNK
         return [Send(stream_head(headers=language.stream_head) + body)]
     return [Send(response(body=_json(language.whole(answer))))]
 
