@@ -59,6 +59,7 @@ class RedisStore:
         self._nodes = {
             (host, port): Node(host, port, address, self._context) for host, port in address.nodes
         }
+        self._first = next(iter(self._nodes.values()))  # the only one, but in a cluster
         self._owners: dict[int, Node] = {}  # of slots, in a cluster
         self._mapping: asyncio.Task[None] | None = None
 
@@ -206,12 +207,13 @@ class RedisStore:
         raise StoreError("moved")
 
     def _owner(self, slot: int) -> Node:
+        if not self._address.cluster:
+            return self._first
         owner = self._owners.get(slot)
-        if owner is not None:
-            return owner
-        if self._address.cluster:
+        if owner is None:
             self._map()
-        return self._any()
+            return self._any()
+        return owner
 
     def _any(self) -> Node:
         nodes = list(self._nodes.values())

@@ -60,7 +60,9 @@ async def test_many_at_once_take_exactly_what_there_is(monkeypatch: pytest.Monke
         await answering(other)
         claim = Claim("requests", 1, 100, 0, 0, leased=False)
         verdicts = await asyncio.gather(
-            *[(redis, other)[number % 2].claim(f"{number}", [claim]) for number in range(400)]
+            *[
+                (redis, other)[number % 2].claim(f"{number}", [claim]) for number in range(200)
+            ]  # what a loaded machine does in time
         )
         await other.aclose()
         assert sum(verdict.granted for verdict in verdicts) == 100
