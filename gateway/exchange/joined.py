@@ -6,12 +6,15 @@ numbered anew and written again, streams in whatever order they come.
 
 from typing import Final
 
+from gateway.chat.deltas import Broken
 from gateway.chat.document import Document
 from gateway.chat.operation import Operation
+from gateway.dialects.base import BadAnswer
 from gateway.dialects.openai_completion_parts import Parts
-from gateway.errors import GatewayError
+from gateway.errors import Code, GatewayError
 from gateway.exchange.ask import Ask
 from gateway.exchange.taps import Outlet, Source, Voice
+from gateway.policy.failures import RULES
 from gateway.runtime.languages import READ
 from gateway.wire import json
 
@@ -48,7 +51,10 @@ class Joined:
     # ---- what the parts say
 
     def came(self, part: int, headers: bytes, body: bytes) -> None:
-        self._answers[part] = _SPOKEN.read_response(json.document(body))
+        try:
+            self._answers[part] = _SPOKEN.read_response(json.document(body))
+        except (BadAnswer, json.JsonError):
+            self._break(Code.BAD_RESPONSE)
         self._head = self._head or headers
 
     def began(self, headers: bytes) -> None:
@@ -59,10 +65,21 @@ class Joined:
 
     def told(self, part: int, data: bytes) -> None:
         """In whatever order they come."""
-        reader = self.outlets[part].reader
-        said = self._writer.write(self._stream.feed(part, reader.feed(data)))
+        if self.error is not None:
+            return  # nothing follows a failure
+        deltas = self._stream.feed(part, self.outlets[part].reader.feed(data))
+        for at, delta in enumerate(deltas):
+            if isinstance(delta, Broken):
+                self._break(delta.code)
+                deltas = deltas[:at]
+                break
+        said = self._writer.write(deltas)
         if said:
             self._outlet.push(said)
+
+    def _break(self, code: Code) -> None:
+        """A part has an answer that went for one, and cannot be read."""
+        self.error = self.error or GatewayError(code, RULES[code].shows)
 
     def end(self) -> None:
         """All have been heard."""

@@ -14,7 +14,7 @@ from gateway.exchange.parts import AT_ONCE, needed
 from gateway.exchange.pipeline import Gateway
 from tests.unit.exchange.serving import Serving, serving, until
 from tests.vendors.looped import looped
-from tests.vendors.openai_wire import chat_body, chat_events, usage
+from tests.vendors.openai_wire import DONE, chat_body, chat_events, event, usage
 from tests.vendors.scripted import Received, Script, Send, Stall, Vendor, Wait, response, streamed
 
 CONFIG = """
@@ -186,3 +186,17 @@ def test_only_what_a_target_cannot_take_is_taken_apart(
             assert needed(read, on.route(model)) is so
 
     decided()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@looped
+async def test_an_answer_that_cannot_be_read_never_looks_whole(stream: bool) -> None:
+    odd = b'{"choices":[{"text":5,"index":0,"finish_reason":"stop"}]}'
+    said = b'{"choices":[{"text":"x","index":0}]}'
+    answer = streamed(event(said), event(odd), DONE) if stream else response(200, odd)
+    async with serving((), other=[Send(answer)], config=CONFIG) as on:
+        await _ask(on, model="both", prompt=["one", "two"], stream=stream)
+        assert b'"code":"bad_upstream_response"' in on.client.body
+        assert b"[DONE]" not in on.client.body
+        (line,) = on.house.written.lines("exchange")
+        assert (line["outcome"], line["status"]) == ("error", 200 if stream else 502)
