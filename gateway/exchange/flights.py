@@ -248,6 +248,7 @@ class Seat:
             None  # None: nothing has come yet, or it goes on as it is
         )
         self._writer: DeltaWriter | None = None
+        self._broken: GatewayError | None = None  # why it cannot be said in this language
         self._counted = False
         self._begun = False
         if ask.stream:
@@ -302,6 +303,9 @@ class Seat:
                 data = flight.chunks[self._at]
                 self._at += 1
                 self._push(data if self._reader is None else self._written(self._reader.feed(data)))
+                if self._broken is not None:
+                    self._fail(self._broken)
+                    return
         if self._paused or not flight.over:
             return
         if flight.error is not None:
@@ -312,7 +316,10 @@ class Seat:
         else:
             if self._reader is not None:
                 self._push(self._written([*self._reader.close(), *self._count()]))
-            self._end()
+            if self._broken is not None:
+                self._fail(self._broken)
+            else:
+                self._end()
 
     def _push(self, data: bytes) -> None:
         if not data:
@@ -332,7 +339,12 @@ class Seat:
         self.record.status = 200
 
     def _written(self, deltas: list[Delta]) -> bytes:
-        told: list[Delta] = [delta for delta in deltas if not isinstance(delta, Broken)]
+        told: list[Delta] = []
+        for delta in deltas:
+            if isinstance(delta, Broken):  # it went on as it was, but says nothing to others
+                self._broken = GatewayError(delta.code, RULES[delta.code].shows)
+                break
+            told.append(delta)
         self._counted = self._counted or any(isinstance(delta, Count) for delta in told)
         return self._writer.write(told) if self._writer is not None and told else b""
 

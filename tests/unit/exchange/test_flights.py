@@ -182,6 +182,26 @@ async def test_a_failure_is_everybody_s_and_told_in_the_stream_that_has_begun() 
 
 
 @looped
+async def test_what_cannot_be_said_in_another_language_never_looks_whole() -> None:
+    odd = event(b'{"choices":[{"index":0,"delta":{"content":5},"finish_reason":"stop"}]}')
+    async with serving(GOOD) as on:
+        flight = flown(on, stream=True)
+        ask, counted = on.ask("m", stream=True, stream_options={"include_usage": True}), Client()
+        asked = ask.read(losses(ask))
+        seat = Seat(flight, ask, asked, counted.outlet(), Record(ask.operation))
+        riding = asyncio.ensure_future(seat.ride(5))
+        await asyncio.sleep(0)
+        for data in (EVENTS[0], odd, b"data: [DONE]\n\n"):
+            flight.push(data)
+        landed(flight)
+        await riding
+        assert b"Hel" in counted.body
+        assert b'"code":"bad_upstream_response"' in counted.body
+        assert b"[DONE]" not in counted.body
+        assert seat.record.outcome is Outcome.ERROR
+
+
+@looped
 async def test_nobody_waits_past_his_own_deadline() -> None:
     async with serving(GOOD) as on:
         flight = flown(on, stream=True)
