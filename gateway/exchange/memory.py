@@ -50,7 +50,7 @@ class Memory:
         self._runtime = runtime
         self._metrics = runtime.sink.metrics
         self._flights = Flights()
-        self._verifying = Verifying(runtime.sink, draw)
+        self._verifying = Verifying(runtime, draw)
         self.recalls = Recalls(runtime)
 
     async def answers(
@@ -97,7 +97,7 @@ class Memory:
         finally:  # only now it is known: the first one's leaving makes a miss of the next
             self._note(record, record.cache)
         if record.cache == "shared":
-            self._saving(record, flight.used, course.first(time.monotonic()).target)
+            self._saving(record, flight.used, likely.target)
         return True
 
     def _note(self, record: Record, result: str) -> None:

@@ -7,12 +7,14 @@ from typing import Final
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.course import Course
 from gateway.exchange.flights import Flight
+from gateway.exchange.metering import Meter, Size
 from gateway.exchange.sought import Sought
 from gateway.exchange.understood import Understood
 from gateway.policy import caching
 from gateway.policy.caching import Entry
+from gateway.runtime.state import Runtime
 from gateway.telemetry.record import Outcome, Record
-from gateway.telemetry.sink import Sink
+from gateway.wire import json
 
 MAX_VERIFYING: Final = 4  # hits being asked again at once
 VERIFIER: Final = "gateway"  # the tenant and key that pay for that
@@ -21,8 +23,9 @@ VERIFIER: Final = "gateway"  # the tenant and key that pay for that
 class Verifying:
     """All that is being asked again in this process."""
 
-    def __init__(self, sink: Sink, draw: Callable[[], float]) -> None:
-        self._sink = sink
+    def __init__(self, runtime: Runtime, draw: Callable[[], float]) -> None:
+        self._runtime = runtime
+        self._sink = runtime.sink
         self._draw = draw
         self._flights: set[Flight] = set()
 
@@ -32,21 +35,35 @@ class Verifying:
         if self._draw() >= ask.route.caching.verify or len(self._flights) >= MAX_VERIFYING:
             return
         call = Record(record.operation, VERIFIER, VERIFIER, None, record.config)
-        call.model, call.stream = record.model, record.stream
+        call.model = record.model
         flight = Flight(ask, call)
         self._flights.add(flight)
         self._sink.started(call)
+        if record.stream:
+            self._sink.streaming(call)
+        meter = self._meter(sought, call)
 
         async def road(outlet: Flight) -> None:
             try:
                 deadline_at = time.monotonic() + ask.route.deadline_s
                 errand = flight.errand = Understood(ask, outlet, call, sought.teller)
+                errand.meter = meter
                 await answer_from_first(errand, course, deadline_at)
             finally:
+                if meter is not None:
+                    meter.settle()
                 self._flights.discard(flight)
                 self._tell(flight, remembered)
 
         flight.depart(road, self._sink.log)
+
+    def _meter(self, sought: Sought, call: Record) -> Meter | None:
+        """Of the backends' limits."""
+        ask, caller = sought.ask, sought.caller
+        if caller.snapshot.rulebook.empty:
+            return None
+        size = Size.of(ask.operation, ask.head, json.write(ask.fields))
+        return Meter(self._runtime, caller, call, size)
 
     def _tell(self, flight: Flight, remembered: Entry) -> None:
         call, number = flight.record, self._sink.metrics.number

@@ -15,7 +15,7 @@ from tests.unit.exchange.serving import CONFIG as SERVED
 from tests.unit.exchange.serving import Client, Serving, serving, until
 from tests.vendors.looped import looped
 from tests.vendors.openai_wire import chat_body, chat_chunk, event
-from tests.vendors.scripted import Script, Send, Stall, chunk, response, stream_head
+from tests.vendors.scripted import Script, Send, Stall, Wait, chunk, response, stream_head
 
 DIGEST, OTHER = b"d" * 32, b"e" * 32
 ANSWER = {"choices": [{"index": 0, "message": {"content": "x"}, "finish_reason": "stop"}]}
@@ -91,6 +91,26 @@ async def test_who_leaves_a_call_as_the_last_one_pays_for_what_had_come() -> Non
         assert (line["outcome"], line["attempts"], line["output_tokens"]) == ("cancelled", 1, 2)
         assert on.house.number("gateway_upstream_attempts_total", "bad", "complete") == 0
         assert on.in_flight == [0, 0]
+
+
+@looped
+async def test_who_shares_an_answer_has_it_whatever_becomes_of_the_backend() -> None:
+    script: Script = [Wait(0.1), Send(response(200, chat_body()))]
+    async with serving(script, config=CONFIG) as on:
+        gateway, clients = Gateway(on.house.runtime, lambda: 0.0), (Client(), Client())
+        going = [
+            asyncio.ensure_future(
+                gateway.exchange(on.caller(), Operation.CHAT, BODY, client.outlet())
+            )
+            for client in clients
+        ]
+        await until(lambda: on.bad.journal)
+        (target,) = on.route().targets
+        target.health.hold(time.monotonic(), 60)
+        await asyncio.gather(*going)
+        assert [client.headers["x-gateway-cache"] for client in clients] == ["miss", "shared"]
+        told = [line["outcome"] for line in on.house.written.lines("exchange")]
+        assert told == ["complete", "complete"]
 
 
 # ---- where several processes remember in the same place
