@@ -107,6 +107,8 @@ def usage_of(counts: Counts) -> Usage | None:
     output = counts.candidates_token_count
     if prompt + output != counts.total_token_count:
         output += counts.thoughts_token_count
+    heard, seen = _not_text(counts.prompt_tokens_details)
+    spoken, drawn = _not_text(counts.candidates_tokens_details)
     return sane(
         Usage(
             prompt,
@@ -114,18 +116,23 @@ def usage_of(counts: Counts) -> Usage | None:
             counts.cached_content_token_count,
             counts.thoughts_token_count,
             0,
-            _of_kind("AUDIO", counts.prompt_tokens_details),
-            _of_kind("AUDIO", counts.candidates_tokens_details),
-            _of_kind("IMAGE", counts.prompt_tokens_details),
-            _of_kind("IMAGE", counts.candidates_tokens_details),
+            heard,
+            spoken,
+            seen,
+            drawn,
         )
     )
 
 
-def _of_kind(kind: str, details: list[Modality] | None) -> int:
-    if not details:
-        return 0
-    return sum([one.token_count for one in details if one.modality == kind])
+def _not_text(details: list[Modality] | None) -> tuple[int, int]:
+    """Tokens of sound, and of images."""
+    sound = images = 0
+    for one in details or ():
+        if one.modality == "AUDIO":
+            sound += one.token_count
+        elif one.modality == "IMAGE":
+            images += one.token_count
+    return sound, images
 
 
 def created(moment: str) -> int:

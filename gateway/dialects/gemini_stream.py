@@ -295,7 +295,10 @@ def _plain(chunk: bytes) -> list[bytes] | None:
     """`sse.plain` for lines as Google ends them, with CRLF."""
     if not chunk.endswith(b"\r\n\r\n") or not chunk.startswith(b"data: "):
         return sse.plain(chunk)
-    events = chunk[6:-4].split(b"\r\n\r\ndata: ")
+    data = chunk[6:-4]
+    if _LF not in data and _CR not in data:  # one, as most reads have
+        return [data] if len(chunk) <= sse.MAX_EVENT else None
+    events = data.split(b"\r\n\r\ndata: ")
     lines = 2 * len(events)
     alone = chunk.count(b"\n") == lines and chunk.count(b"\r") == lines
     return events if alone and len(chunk) <= sse.MAX_EVENT else None
