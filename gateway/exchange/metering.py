@@ -65,6 +65,7 @@ class Meter:
         "_at_backends",
         "_caller",
         "_claims",
+        "_lease",
         "_part",
         "_record",
         "_rules",
@@ -80,6 +81,7 @@ class Meter:
         self._record = record
         self._rules: Rules | None = None
         self._claims: Sequence[Claim] = []  # what is to be settled
+        self._lease = ""
         self._at_backends: list[_AtBackend] = []
         self._asked = 0  # attempts' backends: each lease is another
         self._size = self._part = size  # of the exchange, of one attempt
@@ -103,14 +105,14 @@ class Meter:
             raise refused(rules.all, verdict, now)
         self._rules = rules
         if rules.leased:
-            self._claims = asked.claims
+            self._claims, self._lease = asked.claims, asked.lease
 
     async def _ask(self, lease: str, rules: Rules, amounts: Amounts, deadline_at: float) -> Asked:
         """What the store says, at once or where the limits let wait, when its turn has come."""
         runtime = self._runtime
         if not rules.wait:
             claims = _claims(rules, amounts)
-            asked = Asked(claims, await runtime.desk.claim(lease, claims))
+            asked = Asked(claims, await runtime.desk.claim(lease, claims), lease=lease)
         else:
             asked = await self._wait(lease, rules, amounts, deadline_at)
         _count(runtime.sink.metrics, rules.all, asked)
@@ -123,7 +125,7 @@ class Meter:
             claims = _claims(rules, amounts)
             verdict = await runtime.desk.claim(lease, claims)
             if verdict.granted:
-                return Asked(claims, verdict)
+                return Asked(claims, verdict, lease=lease)
         place = self._caller.snapshot.rulebook.place(self._caller.key)
         wanted = Wanted(lease, rules.all, amounts, place, deadline_at)
         try:
@@ -162,7 +164,7 @@ class Meter:
         if rules.wait:
             attempt.started_at = time.monotonic()  # what it waited for here is not the backend's
         if rules.leased:
-            self._at_backends.append(_AtBackend(lease, attempt, rules, asked.claims))
+            self._at_backends.append(_AtBackend(asked.lease, attempt, rules, asked.claims))
         return None
 
     def settle(self) -> None:
@@ -170,7 +172,9 @@ class Meter:
         record, desk = self._record, self._runtime.desk
         if self._claims and self._rules is not None:
             spent = spent_by(charges(record))
-            desk.settle(record.id, self._claims, [spent.of(rule.unit) for rule in self._rules.all])
+            desk.settle(
+                self._lease, self._claims, [spent.of(rule.unit) for rule in self._rules.all]
+            )
             if self._rules.wait:
                 self._runtime.rooms.freed(self._rules.all)
         for at in self._at_backends:

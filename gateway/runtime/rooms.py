@@ -44,15 +44,17 @@ class Asked(msgspec.Struct, frozen=True, eq=False):
     claims: Sequence[Claim]
     verdict: Verdict
     why: Refusal | None = None  # of a refusal that is not the store's
+    lease: str = ""  # what was granted has this name
 
 
 class _Waiter:
-    __slots__ = ("asked", "passed", "room", "wanted")
+    __slots__ = ("asked", "passed", "room", "turns", "wanted")
 
     def __init__(self, wanted: Wanted, asked: "asyncio.Future[Asked]", room: "_Room") -> None:
         self.wanted = wanted
         self.asked = asked
         self.room = room
+        self.turns = 0  # that it has had
         self.passed: set[str] = set()  # rooms in which it has had its turn
 
     def units(self, rule: Rule) -> float:
@@ -206,7 +208,7 @@ class Rooms:
         spent = [
             0.0 if claim.leased or claim.shadow else -claim.cost * kept for claim in asked.claims
         ]
-        desk.settle(wanted.lease, claims, spent)
+        desk.settle(asked.lease, claims, spent)
         self.freed(wanted.rules)
 
     # ---- rooms
@@ -258,8 +260,10 @@ class Rooms:
             self._move(waiter, other)
             return
         claims = wanted.claims()
-        verdict = await self._desk().claim(wanted.lease, claims)
-        asked = Asked(claims, verdict)
+        waiter.turns += 1
+        lease = f"{wanted.lease}~{waiter.turns}"  # what it had before may have been given back
+        verdict = await self._desk().claim(lease, claims)
+        asked = Asked(claims, verdict, lease=lease)
         if waiter.asked.done():  # it has left meanwhile
             self._give_back(wanted, asked)
         elif verdict.granted:

@@ -214,8 +214,8 @@ async def played(row: Row, on: Stage) -> bool:
         back_s = await back(on, healed)
         await asyncio.sleep(AFTER_S)
     stop.set()
-    await asyncio.gather(*clients)
     lasted_s = time.monotonic() - began
+    await asyncio.gather(*clients)
     if on.killed_at and left_over(on, 0)[0] == 0:
         print("nothing was under way where it was killed: this row proves nothing")
     left = await asyncio.to_thread(left_over, on, row.more_s)

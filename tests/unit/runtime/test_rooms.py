@@ -31,6 +31,7 @@ class House:
         self.rooms = Rooms(lambda: self, self.metrics)
         self.asked = self.granted = 0
         self.delay_s = 0.0
+        self.gives_back = False  # what it refuses, as a desk does whose store may have taken it
         self.settle = self.store.settle_now
         own = OwnDesk(self.store)
         self.greet, self.watch, self.aclose = own.greet, own.watch, own.aclose
@@ -40,6 +41,8 @@ class House:
         self.asked += 1
         verdict = await self.store.claim(lease, claims)
         self.granted += verdict.granted
+        if self.gives_back and not verdict.granted:
+            self.settle(lease, claims, [0.0] * len(claims))
         await asyncio.sleep(self.delay_s)
         return verdict
 
@@ -55,11 +58,11 @@ class House:
             claims = wanted.claims()
             refused = await self.claim(wanted.lease, claims)
             if refused.granted:
-                return Asked(claims, refused)
+                return Asked(claims, refused, lease=wanted.lease)
         return await self.rooms.wait(wanted, refused)
 
     def end(self, wanted: Wanted, asked: Asked) -> None:
-        self.settle(wanted.lease, asked.claims, [0.0] * len(asked.claims))
+        self.settle(asked.lease, asked.claims, [0.0] * len(asked.claims))
         self.rooms.freed(self.rules)
 
     def in_use(self) -> float:
@@ -72,6 +75,23 @@ class House:
 async def waiting(house: House, number: int) -> None:
     while sum(house.number("gateway_limit_waiting", one) for one in CLASSES) != number:  # noqa: ASYNC110 - tells nobody
         await asyncio.sleep(0)
+
+
+@looped
+async def test_what_was_given_back_in_between_is_asked_for_under_another_name() -> None:
+    house = House(concurrent=1)
+    house.gives_back = True
+    first = house.wanted()
+    asked = await house.ask(first)
+    other = house.wanted()
+    waits = asyncio.create_task(house.ask(other))
+    await waiting(house, 1)
+    await asyncio.sleep(LOOK_S * 1.5)
+    house.end(first, asked)
+    found = await waits
+    assert found.verdict.granted
+    house.end(other, found)
+    assert house.in_use() == 0
 
 
 @looped
