@@ -21,6 +21,7 @@ import msgspec
 from gateway.errors import Code
 from gateway.upstream.reply import UpstreamDown
 from gateway.wire import json
+from gateway.wire.http import printable
 
 TIMEOUT_S: Final = 10.0  # of one request for a token
 MAX_ANSWER: Final = 64 * 1024  # bytes; a token of Azure's with many groups has some 8 kB
@@ -114,13 +115,16 @@ _State = tuple[int, int, int]
 
 
 def _look(path: Path, seen: _State | None) -> tuple[_State, str] | None:
-    """None where it is as it was, or cannot be read: then what was known counts."""
+    """None where it is as it was, or is nothing to put into a head: then what was known counts."""
     try:
         stat = path.stat()
         state = stat.st_ino, stat.st_mtime_ns, stat.st_size
-        return None if state == seen else (state, path.read_text().rstrip("\r\n"))
-    except (OSError, UnicodeDecodeError):
+        if state == seen:
+            return None
+        text = path.read_bytes().rstrip(b"\r\n")
+    except OSError:
         return None
+    return (state, text.decode()) if printable(text) else None
 
 
 # ---- a token

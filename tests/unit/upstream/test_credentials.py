@@ -90,6 +90,13 @@ def test_a_file_that_never_was_is_no_credential(tmp_path: Path) -> None:
     assert Filed(tmp_path / "none").current() == ""
 
 
+@pytest.mark.parametrize("text", ["one\r\nx-admin: yes", "# a note\none", "sk-\xe9", "a\0b"])
+def test_what_would_be_more_than_a_credential_in_a_head_is_none(tmp_path: Path, text: str) -> None:
+    credential = Filed(_file(tmp_path, text))
+    assert credential.current() == ""
+    assert credential.error
+
+
 # ---- a token is renewed
 
 
