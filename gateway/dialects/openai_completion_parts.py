@@ -53,9 +53,10 @@ class Parts:
             for choice in answer["choices"]
         ]
         whole = {**answers[0], "choices": choices}
+        whole.pop("usage", None)
         counts = [usage.of(answer.get("usage")) for answer in answers]
         said = [count for count in counts if count is not None]
-        if said:
+        if len(said) == len(counts):  # or it would be too little
             whole["usage"] = usage.written(usage.summed(said))
         return whole
 
@@ -103,5 +104,7 @@ class PartStream:
         return out
 
     def close(self) -> list[Delta]:
-        """After the last part's end: what all of it took."""
-        return [Count(usage.summed(list(self._counts.values())))] if self._counts else []
+        """After the last part's end: what all of it took, if each has said it."""
+        if len(self._counts) < len(self._prompts):
+            return []
+        return [Count(usage.summed(list(self._counts.values())))]

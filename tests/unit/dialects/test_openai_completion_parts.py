@@ -42,6 +42,16 @@ def test_choices_are_numbered_through() -> None:
     assert whole["usage"]["total_tokens"] == 6
 
 
+def test_what_it_took_is_told_only_where_each_part_says_it() -> None:
+    parts = _parts(prompt=["a", "b"])
+    one, silent = fold(_stream("A")), fold(_stream("B")[:3])
+    assert "usage" not in CLIENT.write_response(parts.merged([one, silent]), {})
+    stream = parts.stream()
+    stream.feed(0, _stream("A"))
+    stream.feed(1, _stream("B")[:3])
+    assert stream.close() == []
+
+
 def test_streams_interleave_and_sum_up() -> None:
     stream = _parts(prompt=["a", "b"], echo=True).stream()
     first, second = _stream("A"), _stream("B")
