@@ -19,7 +19,7 @@ from gateway.exchange.caller import Caller
 from gateway.policy import pricing, quotas
 from gateway.policy.estimates import Estimate
 from gateway.policy.limits import Claim, Verdict
-from gateway.policy.quotas import Amounts, Refusal, Rule, Unit, openai_lines
+from gateway.policy.quotas import Amounts, Refusal, Rule, Told, Unit, openai_lines
 from gateway.runtime.rooms import Asked, Wanted
 from gateway.runtime.rulebook import Rules
 from gateway.runtime.snapshot import Route, Target
@@ -97,15 +97,20 @@ class Meter:
         asked = await self._ask(record.id, rules, amounts, deadline_at)
         verdict, now = asked.verdict, time.time()
         if asked.why is not None:
+            self._tell(quotas.told_of(asked.why), now)
             raise refused_for(asked.why)
-        told = quotas.told(rules.all, verdict.standings, now)
-        anthropic = record.operation is Operation.MESSAGES
-        record.limits = quotas.anthropic_lines(told, now) if anthropic else openai_lines(told)
+        self._tell(quotas.told(rules.all, verdict.standings, now), now)
         if not verdict.granted:
             raise refused(rules.all, verdict, now)
         self._rules = rules
         if rules.leased:
             self._claims, self._lease = asked.claims, asked.lease
+
+    def _tell(self, told: Sequence[Told], now: float) -> None:
+        """In the header lines of the answer, as the client's SDK reads them."""
+        anthropic = self._record.operation is Operation.MESSAGES
+        lines = quotas.anthropic_lines(told, now) if anthropic else openai_lines(told)
+        self._record.limits = lines
 
     async def _ask(self, lease: str, rules: Rules, amounts: Amounts, deadline_at: float) -> Asked:
         """What the store says, at once or where the limits let wait, when its turn has come."""

@@ -223,6 +223,14 @@ def told(rules: Sequence[Rule], standings: Sequence[Standing], now: float) -> li
     ]
 
 
+def told_of(why: Refusal) -> list[Told]:
+    """Of a limit for which others wait: it is full."""
+    rule = why.rule
+    kind = _KINDS.get(rule.unit)
+    reset_s = rule.capacity / rule.rate if rule.rate > 0 else 0.0
+    return [] if kind is None else [Told(kind, int(rule.capacity), 0, reset_s)]
+
+
 def openai_lines(told: Sequence[Told]) -> bytes:
     """Header lines in OpenAI's format."""
     return b"".join(

@@ -231,3 +231,19 @@ async def test_a_backends_limit_that_lets_wait_is_waited_for() -> None:
         first.settle()
         assert await asking is None
         assert later.started_at > attempt.started_at + second[1].limit_wait_s
+
+
+@looped
+async def test_who_waited_in_vain_is_told_of_the_limit_that_is_full() -> None:
+    limits = "requests_per_second: 1, on_limit: wait, max_wait_s: 2"
+    async with serving((), config=LIMITED, limits=limits) as on:
+        await meter(on)[0].claim(on.route(), Size(1))
+        ahead = asyncio.ensure_future(meter(on)[0].claim(on.route(), Size(1)))
+        await until(lambda: on.house.number("gateway_limit_waiting", "normal"))
+        second, waited = meter(on)
+        with pytest.raises(GatewayError) as told:
+            await second.claim(on.route(), Size(1), waited.started_at + 0.05)
+        assert told.value.code is Code.REQUEST_LIMIT
+        assert 1.5 < (told.value.retry_after_s or 0) < 2
+        assert b"x-ratelimit-remaining-requests: 0\r\n" in waited.limits
+        await ahead
