@@ -76,8 +76,9 @@ def _counted(attempt: Attempt, record: Record) -> Usage | None:
     """What can be told from the bytes; of what is not understood, nothing."""
     if record.operation not in UNDERSTOOD:
         return None
-    output = attempt.tokens
-    whole = attempt.first_at is not None and not record.stream
+    output = attempt.tokens  # also of a stream that came for others, too, where one reads it whole
+    whole = attempt.first_at is not None and not record.stream and not output
     if whole and record.operation is not Operation.EMBEDDINGS:
-        output = record.sent_bytes // BYTES_PER_TOKEN
+        answers = sum(one.first_at is not None for one in record.attempts)  # one for each part
+        output = record.sent_bytes // (BYTES_PER_TOKEN * answers)
     return Usage(-(-(attempt.asked_bytes or 0) // BYTES_PER_TOKEN), output)

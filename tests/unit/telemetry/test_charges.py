@@ -99,6 +99,21 @@ def test_a_whole_answer_without_usage_is_counted_by_its_bytes() -> None:
     assert taken(made) == [(1, Usage(10, 0), True)]
 
 
+def test_the_bytes_of_an_answer_in_parts_are_counted_once() -> None:
+    parts = [attempt() for _ in range(4)]
+    for part in parts:
+        part.first_at = 1.0
+    made = record(*parts, stream=False)
+    made.sent_bytes = 400
+    assert [usage for _, usage, _ in taken(made)] == [Usage(10, 25)] * 4
+
+
+def test_who_reads_a_stream_whole_pays_for_what_came_of_it() -> None:
+    one = attempt(tokens=8, failure=Code.CLIENT_CLOSED)
+    one.first_at = 1.0
+    assert taken(record(one, stream=False)) == [(1, Usage(10, 8), True)]
+
+
 def test_of_what_is_not_understood_nothing_is_counted() -> None:
     one = attempt()
     assert taken(record(one, operation=Operation.IMAGES)) == [(1, None, False)]
