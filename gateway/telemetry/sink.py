@@ -10,9 +10,10 @@ from gateway.errors import SITUATIONS, Code
 from gateway.telemetry.charges import Charge, charges, usd
 from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.logs import Log, shown
-from gateway.telemetry.metrics import Histogram, Metrics, Number
-from gateway.telemetry.record import OTHER, Attempt, Outcome, Record
-from gateway.telemetry.usual import Series, Unasked, Usual
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.record import Attempt, Outcome, Record
+from gateway.telemetry.series import AllSeries
+from gateway.telemetry.usual import Unasked, Usual
 
 
 class _Line(msgspec.Struct, omit_defaults=True, gc=False):
@@ -63,62 +64,15 @@ class _FailedAttempt(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 MAX_USUAL: Final = 1000  # combinations whose parts are kept ready
-MAX_KEYS: Final = 200  # with series of their own; further ones share OTHER
-_STATUS_CLASSES: Final = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
-
-
-class _Requests:
-    """The series of one operation and model."""
-
-    __slots__ = ("classes", "duration")
-
-    def __init__(self, metrics: Metrics, operation: str, model: str) -> None:
-        self.duration = metrics.histogram("gateway_request_duration_seconds", operation, model)
-        self.classes: dict[str, Number] = {}
-
-
-class _Attempts:
-    """The series of one operation, backend and model."""
-
-    __slots__ = ("complete", "duration", "first", "gap", "input", "output")
-
-    def __init__(
-        self, metrics: Metrics, operation: str, provider: str, backend: str, model: str
-    ) -> None:
-        labels = (operation, provider, model)
-        self.complete = metrics.number("gateway_upstream_attempts_total", backend, "complete")
-        self.duration = metrics.histogram("gen_ai_client_operation_duration_seconds", *labels, "")
-        self.first = metrics.histogram(
-            "gen_ai_client_operation_time_to_first_chunk_seconds", *labels
-        )
-        self.gap = metrics.histogram(
-            "gen_ai_client_operation_time_per_output_chunk_seconds", *labels
-        )
-        self.input = metrics.histogram("gen_ai_client_token_usage", *labels, "input")
-        self.output = metrics.histogram("gen_ai_client_token_usage", *labels, "output")
-
-
-class _Usage:
-    """The series of one key."""
-
-    __slots__ = ("cost", "input", "output")
-
-    def __init__(self, metrics: Metrics, key: str) -> None:
-        self.cost = metrics.number("gateway_usage_cost_usd_total", key)
-        self.input = metrics.number("gateway_usage_tokens_total", key, "input")
-        self.output = metrics.number("gateway_usage_tokens_total", key, "output")
 
 
 class Sink:
     def __init__(self, metrics: Metrics, log: Log) -> None:
         self.metrics = metrics
         self.log = log
-        self._requests: dict[tuple[str, str], _Requests] = {}
-        self._attempts: dict[tuple[str, str, str, str], _Attempts] = {}
-        self._usage: dict[str, _Usage] = {}
+        self._series = AllSeries(metrics)
         self._usual: dict[tuple[object, ...], Usual] = {}
         self._unasked: dict[tuple[object, ...], Unasked] = {}
-        self._overhead: Histogram = metrics.histogram("gateway_overhead_seconds", "total")
         self.ledger: Ledger | None = None
         self._open = metrics.number("gateway_open_exchanges")
         self._streams = metrics.number("gateway_open_streams")
@@ -160,13 +114,13 @@ class Sink:
 
     def _tell_any(self, record: Record) -> None:
         operation = "other" if record.operation is None else record.operation.value
-        requests, duration = self._requests_of(record, operation)
+        requests, duration = self._series.of_requests(record, operation)
         requests.value += 1
         duration_s = record.ended_at - record.started_at
         duration.observe(duration_s)
         charged = tuple(charges(record))
         if record.attempts:
-            self._overhead.observe(duration_s - record.waited_s)
+            self._series.overhead.observe(duration_s - record.waited_s)
             self._tell_attempts(record, operation)
             for charge in charged:
                 self._tell_charge(record, charge, operation)
@@ -177,19 +131,6 @@ class Sink:
             self.metrics.number("gateway_errors_total", record.code.value, origin).value += 1
         if self.log.wants("info"):
             self._log(record, operation, duration_s, charged)
-
-    def _requests_of(self, record: Record, operation: str) -> tuple[Number, Histogram]:
-        key = (operation, record.model)
-        series = self._requests.get(key)
-        if series is None:
-            series = self._requests[key] = _Requests(self.metrics, operation, record.model)
-        status_class = _status_class(record)
-        number = series.classes.get(status_class)
-        if number is None:
-            number = series.classes[status_class] = self.metrics.number(
-                "gateway_requests_total", operation, record.model, status_class
-            )
-        return number, series.duration
 
     def _tell_unasked(self, record: Record) -> None:
         key = (
@@ -207,7 +148,7 @@ class Sink:
             if len(self._unasked) >= MAX_USUAL:
                 self._unasked.clear()
             operation = "other" if record.operation is None else record.operation.value
-            unasked = Unasked(*self._requests_of(record, operation), record)
+            unasked = Unasked(*self._series.of_requests(record, operation), record)
             self._unasked[key] = unasked
         unasked.count(record)
         if self.log.wants("info"):
@@ -231,7 +172,7 @@ class Sink:
         if usual is None:
             if len(self._usual) >= MAX_USUAL:
                 self._usual.clear()
-            series = self._usual_series(record, attempt)
+            series = self._series.of_usual(record, attempt)
             usual = self._usual[key] = Usual(series, record, shown(attempt.model))
         first_at = attempt.ended_at if attempt.first_at is None else attempt.first_at
         cost = usd(attempt, record.usage)
@@ -241,39 +182,13 @@ class Sink:
         if self.log.wants("info"):
             self.log.line(usual.line(self.log.now(), record, first_at - record.started_at, cost))
 
-    def _usual_series(self, record: Record, attempt: Attempt) -> Series:
-        operation = "other" if record.operation is None else record.operation.value
-        attempts = self._series_of(attempt, record, operation)
-        usage = self._usage.get(record.key) or self._usage_of(record.key)
-        priced, costs = attempt.price is not None, (record.model, attempt.provider)
-        return Series(
-            requests=self.metrics.number(
-                "gateway_requests_total", operation, record.model, _status_class(record)
-            ),
-            complete=attempts.complete,
-            input_tokens=usage.input,
-            output_tokens=usage.output,
-            cost=self.metrics.number("gateway_cost_usd_total", *costs) if priced else None,
-            key_cost=usage.cost,
-            unpriced=None if priced else self.metrics.number("gateway_unpriced_total", *costs),
-            duration=self.metrics.histogram(
-                "gateway_request_duration_seconds", operation, record.model
-            ),
-            overhead=self._overhead,
-            attempt=attempts.duration,
-            first=attempts.first,
-            gap=attempts.gap,
-            input=attempts.input,
-            output=attempts.output,
-        )
-
     def _tell_attempts(self, record: Record, operation: str) -> None:
         before: Attempt | None = None
         for attempt in record.attempts:
             if before is not None:
                 self._tell_repeat(record, before, attempt)
             before = attempt
-            series = self._series_of(attempt, record, operation)
+            series = self._series.of_attempt(attempt, record, operation)
             duration_s = attempt.ended_at - attempt.started_at
             if attempt.lost:
                 self._tell_lost(record, attempt)
@@ -290,10 +205,10 @@ class Sink:
                     series.gap.observe(gap_s)
 
     def _tell_charge(self, record: Record, charge: Charge, operation: str) -> None:
-        total = self._usage.get(record.key) or self._usage_of(record.key)
+        total = self._series.of_key(record.key)
         provider, usage = charge.attempt.provider, charge.usage
         if usage is not None:
-            series = self._series_of(charge.attempt, record, operation)
+            series = self._series.of_attempt(charge.attempt, record, operation)
             series.input.observe(usage.input)
             series.output.observe(usage.output)
             total.input.value += usage.input
@@ -328,20 +243,6 @@ class Sink:
         else:
             number = self.metrics.number("gateway_fallbacks_total", before.backend, attempt.backend)
         number.value += 1
-
-    def _usage_of(self, key: str) -> _Usage:
-        name = key if len(self._usage) < MAX_KEYS else OTHER
-        usage = self._usage[name] = self._usage.get(name) or _Usage(self.metrics, name)
-        return usage
-
-    def _series_of(self, attempt: Attempt, record: Record, operation: str) -> _Attempts:
-        key = (operation, attempt.provider, attempt.backend, record.model)
-        series = self._attempts.get(key)
-        if series is None:
-            series = self._attempts[key] = _Attempts(
-                self.metrics, operation, attempt.provider, attempt.backend, record.model
-            )
-        return series
 
     def _tell_failure(
         self, record: Record, attempt: Attempt, operation: str, duration_s: float
@@ -433,15 +334,3 @@ def _taken(charged: Sequence[Charge]) -> tuple[Usage | None, float | None]:
 def _micros(seconds: float) -> float:
     """Seconds to the microsecond; round() would spell the number out to do so."""
     return int(seconds * 1e6) / 1e6
-
-
-def _status_class(record: Record) -> str:
-    """An answer that failed behind its head counts as what went wrong, not as the 200 it began."""
-    if record.outcome is Outcome.CANCELLED:
-        return "cancelled"
-    status = record.status
-    if record.outcome is Outcome.ERROR and record.code is not None and status < 400:
-        status = SITUATIONS[record.code].status
-    if status == 429:
-        return "429"
-    return _STATUS_CLASSES.get(status // 100, "5xx")

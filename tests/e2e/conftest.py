@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn, Protocol
 import openai
 import pytest
 
+from tests.e2e.node import Node, NotThere
 from tests.e2e.vendor import vendor
 from tests.harness import KEY, Gateway
 from tests.vendors.scripted import Vendor, closed_port
@@ -34,6 +35,24 @@ def skip(request: pytest.FixtureRequest, reason: str) -> NoReturn:
 def house() -> Iterator[House]:
     with vendor() as up, Gateway(_config(up.url)) as gateway:
         yield House(gateway, up)
+
+
+@pytest.fixture(scope="session")
+def started(house: House) -> Iterator[Node | NotThere]:
+    try:
+        node = Node(house.gateway.base_url, KEY)
+    except NotThere as reason:
+        yield reason
+        return
+    with node:
+        yield node
+
+
+@pytest.fixture
+def node(request: pytest.FixtureRequest, started: Node | NotThere) -> Node:
+    if isinstance(started, NotThere):
+        skip(request, f"no client in Node here: {started}")
+    return started
 
 
 def _config(url: str) -> str:

@@ -1,13 +1,10 @@
 """Anthropic's client in Node, in front of a model that speaks OpenAI's language."""
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
-from tests.e2e.conftest import House, skip
-from tests.e2e.node import Node, NodeError, NotThere, missing
-from tests.harness import KEY
+from tests.e2e.node import Node, NodeError, missing
 
 REASON = missing()
 if REASON is not None:
@@ -21,24 +18,6 @@ TOOL: Final = {
         "required": ["city"],
     },
 }
-
-
-@pytest.fixture(scope="module")
-def started(house: House) -> Iterator[Node | NotThere]:
-    try:
-        node = Node(house.gateway.base_url, KEY)
-    except NotThere as reason:
-        yield reason
-        return
-    with node:
-        yield node
-
-
-@pytest.fixture
-def node(request: pytest.FixtureRequest, started: Node | NotThere) -> Node:
-    if isinstance(started, NotThere):
-        skip(request, f"no client in Node here: {started}")
-    return started
 
 
 def test_a_stream_says_what_the_whole_answer_says(node: Node) -> None:

@@ -2,14 +2,12 @@
 
 import base64
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import MAX_BODY, NARROW_KEY, House, skip
-from tests.e2e.node import Node, NodeError, NotThere, missing
+from tests.e2e.conftest import MAX_BODY, NARROW_KEY, House
+from tests.e2e.node import Node, NodeError, missing
 from tests.e2e.vendor import FILE, SOUND, asked_for
-from tests.harness import KEY
 
 REASON = missing()
 if REASON is not None:
@@ -17,24 +15,6 @@ if REASON is not None:
 
 BOTH = pytest.mark.parametrize("model", ["m", "demo"])  # the scripted vendor, the simulated model
 SOON_S = 1.0
-
-
-@pytest.fixture(scope="module")
-def started(house: House) -> Iterator[Node | NotThere]:
-    try:
-        node = Node(house.gateway.base_url, KEY)
-    except NotThere as reason:
-        yield reason
-        return
-    with node:
-        yield node
-
-
-@pytest.fixture
-def node(request: pytest.FixtureRequest, started: Node | NotThere) -> Node:
-    if isinstance(started, NotThere):
-        skip(request, f"no openai-node here: {started}")
-    return started
 
 
 @BOTH
