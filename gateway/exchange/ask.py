@@ -14,7 +14,7 @@ from gateway.chat.document import Document
 from gateway.chat.operation import Operation
 from gateway.dialects.base import ClientDialect, Head, Losses, UpstreamDialect
 from gateway.dialects.translation import Translation
-from gateway.exchange.settings import settled
+from gateway.exchange.settings import overlaid, settled
 from gateway.runtime.snapshot import Route, Target
 from gateway.runtime.ways import Plain
 from gateway.upstream.pool import WireRequest
@@ -132,12 +132,8 @@ def _translated(
     ask: Ask, target: Target, translation: Translation, losses: Losses
 ) -> Mapping[str, object]:
     route = ask.route
-    asked = {
-        **plain(route.defaults),
-        **ask.read(losses),
-        **plain(route.force),
-        "model": target.model,
-    }
+    asked = overlaid(ask.read(losses), plain(route.defaults), plain(route.force))
+    asked["model"] = target.model
     if ask.stream:
         asked["stream"] = True
     return translation.request(asked, losses)

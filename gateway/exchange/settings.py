@@ -5,7 +5,7 @@ go out as they are. What a language has no word for is left out, and told.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,9 @@ from gateway.wire import json
 # Questions that nothing is said for: how many tokens there are does not depend on it.
 _COUNTING: Final = frozenset({Operation.COUNT_TOKENS, Operation.COUNT_CONTENT})
 _SOUGHT: Final = {"max_completion_tokens", "max_tokens"}
+# Two names of one thing, of which a target may know either and heed only one.
+_TWINS: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+V = TypeVar("V")
 # By language, what it calls otherwise; None: it has no such thing.
 _NONE: Final[Mapping[str, str | None]] = dict.fromkeys(
     (
@@ -74,7 +77,17 @@ def settled(
     words = _FLAT.get(operation)
     if words is not None:
         defaults, force = _said(defaults, words, losses), _said(force, words, losses)
-    return {**defaults, **fields, **force}
+    return overlaid(fields, defaults, force)
+
+
+def overlaid(
+    asked: Mapping[str, V], defaults: Mapping[str, V], force: Mapping[str, V]
+) -> dict[str, V]:
+    """What is asked over the defaults, what is forced over both: under either of its names."""
+    kept = {name: value for name, value in defaults.items() if _TWINS.get(name) not in asked}
+    said = {**kept, **asked}
+    free = {name: value for name, value in said.items() if _TWINS.get(name) not in force}
+    return {**free, **force}
 
 
 def _said(given: json.Fields, words: Mapping[str, str | None], losses: Losses) -> json.Fields:

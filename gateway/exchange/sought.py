@@ -14,6 +14,7 @@ from gateway.dialects.canonical import canonical
 from gateway.errors import GatewayError
 from gateway.exchange.ask import Ask, losses, plain, previews
 from gateway.exchange.caller import Caller
+from gateway.exchange.settings import overlaid
 from gateway.policy import caching
 from gateway.runtime.languages import CLIENTS, READ
 from gateway.runtime.snapshot import Route, Target
@@ -28,7 +29,7 @@ def merged(asked: Document, route: Route) -> Document:
     """With what the route adds and forces."""
     if not route.defaults and not route.force:
         return asked
-    return {**plain(route.defaults), **asked, **plain(route.force)}
+    return overlaid(asked, plain(route.defaults), plain(route.force))
 
 
 def remembered(ask: Ask, caller: Caller) -> "tuple[Sought | None, str]":

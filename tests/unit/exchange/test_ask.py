@@ -18,9 +18,11 @@ CONFIG = """
 backends:
   a: {provider: openai_compatible, base_url: "http://a.test:8000/pre", credential: sk-a-secret}
   b: {provider: openai_compatible, base_url: "https://b.test/v1", credential: sk-b-secret}
+  c: {provider: anthropic, credential: sk-c-secret}
 models:
   m: {targets: [{use: a/real}, {use: b/other}], defaults: {temperature: 0.5, top_p: 1},
       force: {seed: 7, user: null}}
+  capped: {targets: [{use: a/real}, {use: c/claude}], force: {max_tokens: 7}}
   plain: a/real
   "lab/*": a/*
 """
@@ -68,6 +70,14 @@ def test_the_head_is_the_target_s_and_tells_the_length() -> None:
 def test_defaults_give_way_and_force_does_not() -> None:
     told = document(sent(b'{"model":"m","temperature":0,"seed":1,"user":"u",%b}' % MESSAGES))
     assert (told["temperature"], told["top_p"], told["seed"], told["user"]) == (0, 1, 7, None)
+
+
+def test_what_is_forced_holds_in_every_language_and_by_every_name() -> None:
+    asked, targets = ask(b'{"model":"capped","max_completion_tokens":5000,%b}' % MESSAGES)
+    for target in targets:
+        told = document(wire_request(asked, target, losses(asked)))
+        assert told["max_tokens"] == 7
+        assert "max_completion_tokens" not in told
 
 
 def test_each_target_gets_its_own_and_the_next_begins_clean() -> None:

@@ -37,6 +37,16 @@ def test_openai_s_words_are_the_config_s(operation: Operation) -> None:
     assert dropped == []
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens")],
+)
+def test_what_is_forced_holds_under_whichever_name_it_is_asked(ours: str, theirs: str) -> None:
+    assert _settled(Operation.CHAT, {theirs: 5000}, force={ours: 7})[0] == {ours: 7}
+    assert _settled(Operation.CHAT, {theirs: 5}, defaults={ours: 7})[0] == {theirs: 5}
+    assert _settled(Operation.CHAT, {}, defaults={ours: 7}, force={theirs: 9})[0] == {theirs: 9}
+
+
 def test_anthropic_has_no_seed_and_lists_its_stops() -> None:
     told, dropped = _settled(Operation.MESSAGES, {"max_tokens": 5}, defaults=SAID)
     assert told == {"temperature": 0, "max_tokens": 5, "stop_sequences": ["END"]}
