@@ -12,13 +12,10 @@ import msgspec
 from gateway.config.schema import Caps
 from gateway.errors import Code, GatewayError
 
-_CHOICES: Final = ("n", "best_of", "candidateCount", "candidate_count")
-_TOKENS: Final = (
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "maxOutputTokens",
-    "num_predict",
+# As `_plain` has them: a reader of camelCase may take any mixture with snake_case for it.
+_CHOICES: Final = frozenset({"n", "bestof", "candidatecount"})
+_TOKENS: Final = frozenset(
+    {"maxtokens", "maxcompletiontokens", "maxoutputtokens", "numpredict"},
 )
 _MESSAGES: Final = ("messages", "input", "prompt", "contents")
 _NESTED: Final = ("generationConfig", "generation_config")  # Gemini's own place for the same
@@ -35,10 +32,12 @@ def check_size(caps: Caps, body_bytes: int) -> None:
 def check(caps: Caps, fields: Mapping[str, msgspec.Raw]) -> None:
     """fields: the top level of the body. Raises GatewayError."""
     for at in _levels(fields):
-        for name in _CHOICES:
-            _hold(name, "", _amount(at.get(name)), caps.n)
-        for name in _TOKENS:
-            _hold(name, "", _amount(at.get(name)), caps.max_tokens)
+        for name, raw in at.items():
+            word = _plain(name)
+            if word in _CHOICES:
+                _hold(name, "", _amount(raw), caps.n)
+            elif word in _TOKENS:
+                _hold(name, "", _amount(raw), caps.max_tokens)
     for name in _MESSAGES:
         _hold(name, "items", _length(fields.get(name)), caps.messages)
 
@@ -53,9 +52,13 @@ def _levels(fields: Mapping[str, msgspec.Raw]) -> Iterator[Mapping[str, msgspec.
                 continue
 
 
-def _amount(raw: msgspec.Raw | None) -> float:
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _amount(raw: msgspec.Raw) -> float:
     try:
-        return 0 if raw is None else _number(raw)
+        return _number(raw)
     except msgspec.DecodeError:
         return 0
 

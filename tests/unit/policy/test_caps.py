@@ -28,6 +28,7 @@ def fields(**said: object) -> dict[str, msgspec.Raw]:
         ({"max_tokens": 1, "max_output_tokens": 101}, "max_output_tokens"),
         ({"generationConfig": {"maxOutputTokens": 101}}, "maxOutputTokens"),
         ({"generationConfig": {"candidateCount": 3}}, "candidateCount"),
+        ({"generation_config": {"max_outputTokens": 101}}, "max_outputTokens"),
         ({"messages": [{}] * 4}, "messages"),
         ({"input": ["a"] * 4}, "input"),
         ({"contents": [{}] * 4}, "contents"),
