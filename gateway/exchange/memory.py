@@ -77,7 +77,7 @@ class Memory:
         place, record.cache_key = looked.place(digest), digest.hex()
         record.dropped = looked.dropped
         entry = await self._kept(place, digest) if wish.look else None
-        if entry is not None and _young(entry, wish):
+        if entry is not None and _young(entry, wish, looked.ask.route.caching.ttl_s):
             number = self._runtime.near.number(place)  # it may be another one when it is told
             hit = await self._hit(sought, entry, outlet, record)
             if number is not None and looked is sought and looked.repeats:
@@ -177,7 +177,8 @@ class Memory:
         """The same body will be told the same, for as long as the value is kept."""
         ask, named = sought.ask, named_header(entry.target)
         model, made_at = ask.route.model, entry.made_at
-        found = Recalled(*kept, model, named, made_at, spoken, ask.stream, gains)
+        until = made_at + ask.route.caching.ttl_s
+        found = Recalled(*kept, model, named, made_at, until, spoken, ask.stream, gains)
         self.recalls.keep(sought.caller, ask.operation, body, found)
 
     def _saving(self, record: Record, used: Usage | None, target: Target) -> tuple[Gain, ...]:
@@ -315,8 +316,10 @@ class Spot(msgspec.Struct, frozen=True, gc=False):
     seen_at: float  # when an answer was made that has been found, and was too old; 0: none was
 
 
-def _young(entry: caching.Entry, wish: caching.Wish) -> bool:
-    return wish.max_age_s is None or time.time() - entry.made_at <= wish.max_age_s
+def _young(entry: caching.Entry, wish: caching.Wish, ttl_s: float) -> bool:
+    """A store that has kept it near does not know how old it was then."""
+    most_s = ttl_s if wish.max_age_s is None else min(ttl_s, wish.max_age_s)
+    return time.time() - entry.made_at <= most_s
 
 
 def _likely(course: Course, route: Route, operation: Operation) -> Choice:

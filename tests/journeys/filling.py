@@ -60,7 +60,8 @@ def recall(runtime: Runtime, size: int) -> None:
         said = a_value(size)
         gains = tuple(Gain(counter, number + nth / 3) for nth in range(4))
         named = b"x-gateway-model: backend/model-%d\r\n" % number
-        found = Recalled(a_place(1), 1000 + number, "demo", named, number / 3, said, False, gains)
+        at = number / 3, number / 3 + 3600
+        found = Recalled(a_place(1), 1000 + number, "demo", named, *at, said, False, gains)
         recalls.keep(caller, Operation.CHAT, b"%d" % number, found)
         put, number = put + len(said) + 500, number + 1
     kept.append(recalls)

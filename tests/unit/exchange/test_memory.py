@@ -187,6 +187,27 @@ async def test_a_call_that_may_be_shared_takes_from_its_backends_limits() -> Non
         assert store.in_use("backend/bad/tokens_per_day") <= 900
 
 
+class Near(MemoryStore):
+    """It has kept what somebody remembered a while ago, and for longer than that was to last."""
+
+    async def get(self, key: bytes) -> bytes | None:
+        digest = bytes.fromhex(key.decode().rpartition("/")[2])
+        return pack(digest, Entry(json.loads(chat_body("old")), time.time() - 10, "bad/real-model"))
+
+
+@pytest.mark.parametrize(("ttl_s", "told"), [(60, b"old"), (5, b"ours")])
+@looped
+async def test_what_is_kept_near_is_no_answer_for_longer_than_it_was_to_last(
+    ttl_s: float, told: bytes
+) -> None:
+    config = SERVED + "cache: {{enabled: true, ttl_s: {ttl_s}}}\n"
+    ours = [Send(response(200, chat_body("ours")))]
+    async with serving(ours, config=config, ttl_s=ttl_s) as on:
+        on.house.runtime.values = Near()
+        client = await asked(on)
+        assert told in client.body
+
+
 class Faulty(MemoryStore):
     async def hold(self, key: bytes, holder: bytes, ttl_s: float) -> bool:
         raise RuntimeError("a fault of ours, near a secret")

@@ -136,6 +136,18 @@ async def test_it_ends_with_the_value_it_was_made_of() -> None:
             assert not on.gateway._memory.recalls._kept
 
 
+@looped
+async def test_it_ends_when_the_answer_is_too_old() -> None:
+    async with remembering() as on:
+        await on.asked(body())
+        kept = on.gateway._memory.recalls._kept
+        ((key, found),) = kept.items()
+        assert found.until == found.made_at + 3600
+        kept[key] = msgspec.structs.replace(found, until=time.time() - 1)
+        assert not on.recalled(body())
+        assert not kept
+
+
 @pytest.mark.parametrize("model", ["paced", "verified", "limited", "two", "off"])
 @looped
 async def test_what_is_to_be_counted_drawn_or_paced_is_looked_at_each_time(model: str) -> None:
