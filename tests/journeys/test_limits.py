@@ -210,7 +210,7 @@ def test_a_slow_store_is_told_of_everywhere_and_so_is_its_recovery() -> None:
         assert json.loads(one.get("/readyz", admin=True)[1])["status"] == "degraded"
         told = scraped(one)
         assert told["gateway_store_degraded"] == 1
-        assert told['gateway_store_errors_total{op="claim",kind="timeout"}'] > 0
+        assert told['gateway_store_errors_total{kind="timeout",op="claim"}'] > 0
         assert one.until_line("store_degraded")["kind"] == "timeout"
         relay.heal()
         one.until_line("store_back")
