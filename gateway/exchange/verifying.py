@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from gateway.errors import GatewayError
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.course import Course
 from gateway.exchange.flights import Flight
@@ -49,6 +50,9 @@ class Verifying:
                 errand = flight.errand = Understood(ask, outlet, call, sought.teller)
                 errand.meter = meter
                 await answer_from_first(errand, course, deadline_at)
+            except GatewayError as error:
+                call.failed(error.code, error.status)
+                raise
             finally:
                 if meter is not None:
                     meter.settle()

@@ -50,6 +50,8 @@ async def test_how_equal_it_was_is_told_and_the_gateway_pays(script: Script, res
         assert on.house.runtime.sink.open_exchanges == 0
         (line,) = on.house.written.lines("exchange")
         assert (line["tenant"], line["key"]) == (VERIFIER, VERIFIER)
+        failed = ("upstream_error", 502) if result == "failed" else (None, 200)
+        assert (line.get("code"), line["status"]) == failed
 
 
 @looped
