@@ -295,31 +295,38 @@ class Seat:
     def _stream(self) -> None:
         flight = self._flight
         whole = flight.whole_body is not None or flight.found is not None
+        if not (whole or flight.chunks or flight.over):
+            return  # nobody knows yet in which language it comes
         if self._writer is None and (whole or not _alike(flight, self._ask)):
             self._writer = self._ask.client.writer(self._asked)
             self._reader = READ[flight.spoken].reader()
         if not whole:
-            while self._at < len(flight.chunks) and not self._paused:
-                data = flight.chunks[self._at]
-                self._at += 1
-                self._push(data if self._reader is None else self._written(self._reader.feed(data)))
-                if self._broken is not None:
-                    self._fail(self._broken)
-                    return
-        if self._paused or not flight.over:
-            return
-        if flight.error is not None:
-            self._fail(flight.error)
-        elif whole:
-            self._push(self._unfolded())
-            self._end()
-        else:
-            if self._reader is not None:
-                self._push(self._written([*self._reader.close(), *self._count()]))
+            self._read_on()
+        if flight.over and not self._paused and not self.ending.done():
+            self._told_all(whole=whole)
+
+    def _read_on(self) -> None:
+        flight = self._flight
+        while self._at < len(flight.chunks) and not self._paused:
+            data = flight.chunks[self._at]
+            self._at += 1
+            self._push(data if self._reader is None else self._written(self._reader.feed(data)))
             if self._broken is not None:
                 self._fail(self._broken)
-            else:
-                self._end()
+                return
+
+    def _told_all(self, *, whole: bool) -> None:
+        if self._flight.error is not None:
+            self._fail(self._flight.error)
+            return
+        if whole:
+            self._push(self._unfolded())
+        elif self._reader is not None:
+            self._push(self._written([*self._reader.close(), *self._count()]))
+        if self._broken is not None:
+            self._fail(self._broken)
+        else:
+            self._end()
 
     def _push(self, data: bytes) -> None:
         if not data:

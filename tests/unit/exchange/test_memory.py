@@ -14,8 +14,8 @@ from gateway.stores.memory import MemoryStore
 from tests.unit.exchange.serving import CONFIG as SERVED
 from tests.unit.exchange.serving import Client, Serving, serving, until
 from tests.vendors.looped import looped
-from tests.vendors.openai_wire import chat_body, chat_chunk, event
-from tests.vendors.scripted import Script, Send, Stall, Wait, chunk, response, stream_head
+from tests.vendors.openai_wire import chat_body, chat_chunk, chat_events, event, usage
+from tests.vendors.scripted import Script, Send, Stall, Wait, chunk, response, stream_head, streamed
 
 DIGEST, OTHER = b"d" * 32, b"e" * 32
 ANSWER = {"choices": [{"index": 0, "message": {"content": "x"}, "finish_reason": "stop"}]}
@@ -111,6 +111,44 @@ async def test_who_shares_an_answer_has_it_whatever_becomes_of_the_backend() -> 
         assert [client.headers["x-gateway-cache"] for client in clients] == ["miss", "shared"]
         told = [line["outcome"] for line in on.house.written.lines("exchange")]
         assert told == ["complete", "complete"]
+
+
+HI = [{"role": "user", "content": "hi"}]
+SAID = {"model": "m", "messages": HI, "max_tokens": 50, "temperature": 0}
+IN_WORDS: dict[Operation, dict[str, object]] = {
+    Operation.MESSAGES: SAID,
+    Operation.CHAT: SAID,
+    Operation.GENERATE: {
+        "model": "m",
+        "contents": [{"parts": [{"text": "hi"}]}],
+        "generationConfig": {"temperature": 0, "maxOutputTokens": 50},
+    },
+}
+
+
+@pytest.mark.parametrize("first", IN_WORDS)
+@looped
+async def test_who_boards_before_anything_has_come_reads_it_in_his_own_words(
+    first: Operation,
+) -> None:
+    events = chat_events(["Hello", " there"], used=usage(2, 3))
+    script: Script = [Wait(0.05), Send(streamed(*events))]
+    config = CONFIG.replace("max_in_flight: 1", "operations: [chat]")
+    async with serving(script, config=config) as on:
+        gateway, clients = Gateway(on.house.runtime, lambda: 0.0), []
+        going = []
+        for operation in (first, *IN_WORDS):
+            body = json.dumps({**IN_WORDS[operation], "stream": True}).encode()
+            clients.append(Client())
+            road = gateway.exchange(on.caller(), operation, body, clients[-1].outlet())
+            going.append(asyncio.ensure_future(road))
+            await asyncio.sleep(0)
+        await asyncio.gather(*going)
+        assert len(on.bad.journal) == 1
+        for client in clients:
+            assert b"Hello" in client.body
+            assert b"there" in client.body
+            assert b"error" not in client.body
 
 
 # ---- where several processes remember in the same place
