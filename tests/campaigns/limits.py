@@ -271,8 +271,8 @@ def left_over(on: Stage, more_s: float) -> tuple[int, int]:
     """Leases and places that are still taken; a killed worker's have their time."""
     until = time.monotonic() + 5 + more_s
     while True:
-        if more_s:  # what has run out comes back when somebody asks
-            on.gateways[0].raw(chat(max_tokens=16, headers=["connection: close"]))
+        if more_s:  # what has run out comes back when somebody asks, be it for too much
+            on.gateways[0].raw(chat(max_tokens=10**9, headers=["connection: close"]))
         leases = int(on.levels.asked("ZCARD", "gw1{limits}:leases")[1:])
         said = on.levels.asked("GET", "gw1{limits}:level:tenant/testers/concurrent")
         places = 0 if said == b"$-1\r\n" else round(float(said.split(b"\r\n")[1].split()[0]))
