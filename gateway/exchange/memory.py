@@ -23,9 +23,10 @@ from gateway.exchange.ask import Ask
 from gateway.exchange.attempts import answer_from_first
 from gateway.exchange.caller import Caller
 from gateway.exchange.course import Choice, Course
-from gateway.exchange.flights import Flight, Flights, Seat
+from gateway.exchange.flights import Flight, Flights
 from gateway.exchange.metering import Meter, Size
 from gateway.exchange.recall import Gain, Recalled, Recalls
+from gateway.exchange.seats import Seat
 from gateway.exchange.sought import Sought, remembered
 from gateway.exchange.taps import Outlet
 from gateway.exchange.understood import Understood
