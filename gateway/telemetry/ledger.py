@@ -23,6 +23,7 @@ from gateway.telemetry.logs import Log, shown
 from gateway.telemetry.record import Record
 
 FLUSH_S: Final = 0.2
+BUSY_S: Final = 0.01
 CLOSE_S: Final = 5.0  # for the last entries to be written
 MAX_WAITING: Final = 50_000  # about 20 MB
 _MODE: Final = 0o600
@@ -152,9 +153,7 @@ class Ledger:
 def add(path: Path, form: str, entries: Sequence[Entry]) -> None:
     """Returns when they are on the disk. Raises OSError, sqlite3.Error: some may be."""
     if form == "sqlite":
-        rows = [msgspec.structs.astuple(one) for one in entries]
-        with closing(_opened(path)) as base, base:
-            base.executemany(_INSERT, rows)
+        _insert(path, [msgspec.structs.astuple(one) for one in entries])
     else:
         _append(path, b"".join([_encode(one) + b"\n" for one in entries]))
 
@@ -172,6 +171,20 @@ def _append(path: Path, text: bytes) -> None:
         os.fdatasync(fd)
     finally:
         os.close(fd)
+
+
+def _insert(path: Path, rows: Sequence[tuple[object, ...]]) -> None:
+    until = time.monotonic() + CLOSE_S
+    while True:
+        try:
+            with closing(_opened(path)) as base, base:
+                base.executemany(_INSERT, rows)
+            return
+        except sqlite3.OperationalError as error:
+            # Another process opens the file, or closes it as the last: its timeout does not count.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(BUSY_S)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from gateway.stores.address import parsed
 from gateway.stores.base import LEASE_S
 from gateway.stores.memory import MemoryStore
 from gateway.stores.redis import RedisStore
-from tests.stores.valkey import Server, serving
+from tests.stores.valkey import Server, patient, serving
 
 # (seconds that pass, what is done, to which of the last exchanges or with which units)
 Step = tuple[float, str, int, list[tuple[int, int]]]
@@ -122,7 +122,8 @@ def test_redis_does_what_the_memory_store_does(server: Server, history: list[Ste
         finally:
             await redis.aclose()
 
-    asyncio.run(live())
+    with patient():
+        asyncio.run(live())
 
 
 def alike(one: Verdict, other: Verdict) -> bool:

