@@ -20,6 +20,7 @@ from gateway.admin import api
 from gateway.config import prices
 from gateway.config.schema import Address, Config, Simulated
 from gateway.exchange.pipeline import Gateway
+from gateway.policy import caching
 from gateway.providers import discover
 from gateway.runtime.checks import Checks
 from gateway.runtime.jwkswatch import JwksWatch
@@ -172,7 +173,7 @@ class App:
         far = Packed(store)
         _packs(far, config)
         self._runtime.followers.append(partial(_packs, far))
-        values = self._values = Tiered(self._runtime.near, far)
+        values = self._values = Tiered(self._runtime.near, far, caching.owner_of)
         self._runtime.values, self._runtime.shares = values, True
         if await desk.greet() == "auth":
             raise OSError(f"store {where} refuses our user or password")

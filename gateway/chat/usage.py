@@ -92,16 +92,11 @@ def of(document: object) -> Usage | None:
 
 
 def _believed(said: _Written) -> Usage | None:
-    inside, outside = said.prompt_tokens_details, said.completion_tokens_details
-    read, written = said.prompt_tokens or 0, said.completion_tokens or 0
-    if inside is None and outside is None:
-        believed = read >= 0 and written >= 0 and read <= MAX_TOKENS and written <= MAX_TOKENS
-        return Usage(read, written) if believed else None
-    inside, outside = inside or _NONE, outside or _NONE
+    inside, outside = said.prompt_tokens_details or _NONE, said.completion_tokens_details or _NONE
     return sane(
         Usage(
-            read,
-            written,
+            said.prompt_tokens or 0,
+            said.completion_tokens or 0,
             inside.cached_tokens or 0,
             outside.reasoning_tokens or 0,
             inside.cache_creation_tokens or 0,

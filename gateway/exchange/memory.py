@@ -80,7 +80,7 @@ class Memory:
         entry = await self._kept(place, digest) if wish.look else None
         if entry is not None and _young(entry, wish, looked.ask.route.caching.ttl_s):
             number = self._runtime.near.number(place)  # it may be another one when it is told
-            hit = await self._hit(sought, entry, outlet, record)
+            hit = await self._hit(sought, entry, outlet, record, deadline_at)
             if number is not None and looked is sought and looked.repeats:
                 self._learn(sought, body, (place, number), entry, *hit)
             self._verifying.perhaps(sought, course, entry, record)
@@ -129,18 +129,29 @@ class Memory:
         self._metrics.number("gateway_cache_faults_total", kind).value += 1
 
     async def _hit(
-        self, sought: Sought, entry: caching.Entry, outlet: Outlet, record: Record
+        self,
+        sought: Sought,
+        entry: caching.Entry,
+        outlet: Outlet,
+        record: Record,
+        deadline_at: float,
     ) -> tuple[bytes, tuple[Gain, ...]]:
         """What the client was told, in its own language, and what has been counted for it."""
         self._note(record, "hit")
         used = usage.of(entry.answer.get("usage"))
         gains = self._saving(record, used, _target(sought.ask, entry))
-        spoken = await self._replay(sought, entry, outlet, record)
+        spoken = await self._replay(sought, entry, outlet, record, deadline_at)
         return spoken, (Gain(self._requests(record), 1), *gains)
 
     async def _replay(
-        self, sought: Sought, entry: caching.Entry, outlet: Outlet, record: Record
+        self,
+        sought: Sought,
+        entry: caching.Entry,
+        outlet: Outlet,
+        record: Record,
+        deadline_at: float,
     ) -> bytes:
+        """At the pace that the route says; what is left at the deadline comes at once."""
         ask, rule = sought.ask, sought.ask.route.caching
         found = entry.answer
         if rule.usage == "zero" and "usage" in found:
@@ -159,7 +170,8 @@ class Memory:
             for delta in _spoken(unfold(found)):
                 outlet.push(writer.write([delta]))
                 await outlet.drained()
-                await asyncio.sleep(tokens(delta) / rule.replay_tokens_per_s)
+                pause_s = tokens(delta) / rule.replay_tokens_per_s
+                await asyncio.sleep(min(pause_s, max(0.0, deadline_at - time.monotonic())))
             spoken = writer.close()
         else:
             spoken = writer.write(list(unfold(found))) + writer.close()
@@ -179,7 +191,8 @@ class Memory:
         ask, named = sought.ask, named_header(entry.target)
         model, made_at = ask.route.model, entry.made_at
         until = made_at + ask.route.caching.ttl_s
-        found = Recalled(*kept, model, named, made_at, until, spoken, ask.stream, gains)
+        key = sought.caller.key
+        found = Recalled(key, *kept, model, named, made_at, until, spoken, ask.stream, gains)
         self.recalls.keep(sought.caller, ask.operation, body, found)
 
     def _saving(self, record: Record, used: Usage | None, target: Target) -> tuple[Gain, ...]:

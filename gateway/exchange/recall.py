@@ -18,13 +18,14 @@ from gateway.exchange.ask import previews
 from gateway.exchange.caller import Caller
 from gateway.exchange.taps import Outlet
 from gateway.policy import caching
+from gateway.policy.access import VirtualKey
 from gateway.runtime.snapshot import Snapshot
 from gateway.runtime.state import Runtime
 from gateway.telemetry.metrics import Number
 from gateway.telemetry.record import Outcome, Record
 
 MAX_BODY: Final = 64 * 1024  # bytes; hashing more costs as much as it saves
-ENTRY_BYTES: Final = 1012  # what one costs beside its answer: 980 measured, then a number more
+ENTRY_BYTES: Final = 1020  # what one costs beside its answer: 980 measured, then two fields more
 _Key = tuple[str, str, Operation, bytes]  # tenant, key, operation, SHA-256 of the body
 
 
@@ -38,6 +39,7 @@ class Gain(msgspec.Struct, frozen=True, gc=False):
 class Recalled(msgspec.Struct, frozen=True, gc=False):
     """An answer in the words in which it was given."""
 
+    key: VirtualKey  # whose it was: what it may do may be another's under the same name
     place: bytes  # where the memory keeps it
     number: int  # which value it was that was found there
     model: str  # as configured
@@ -66,7 +68,9 @@ class Recalls:
             return False
         key = _key(caller, operation, body)
         found = self._kept.get(key)
-        if found is None or b"cache-control" in caller.head.headers or previews(caller.passed):
+        if found is None or found.key != caller.key:
+            return False
+        if b"cache-control" in caller.head.headers or previews(caller.passed):
             return False
         if self._near.number(found.place) != found.number or time.time() > found.until:
             self._forget(key)

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
@@ -157,6 +157,11 @@ def _number(value: object) -> object:
 def place(scope: str, model: str, entry: str) -> str:
     """entry: the key, in hex."""
     return f"cache/{quote(scope, safe='')}/{quote(model, safe='')}/{entry}"
+
+
+def owner_of(place: bytes) -> bytes:
+    """Who shares the room with whom: the scope."""
+    return unquote_to_bytes(place.split(b"/")[1]) if place.count(b"/") else b""
 
 
 def of_place(place: bytes) -> str:

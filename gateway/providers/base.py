@@ -93,7 +93,9 @@ def google_host(region: str) -> str:
 
 
 def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
-    return by_status(status, said.code or said.type, retry_after_s)
+    """The time to wait may stand in the body instead."""
+    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
+    return by_status(status, said.code or said.type, wait_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from gateway.chat.operation import Operation
 from gateway.dialects import gemini, gemini_count, gemini_embeddings, gemini_upstream
 from gateway.dialects.base import Said
 from gateway.errors import Code
-from gateway.policy.failures import Failure, by_status
+from gateway.policy.failures import Failure
+from gateway.providers import base
 from gateway.providers.base import Door, EmbeddingsDoor, Provider
 from gateway.wire.http import Headers
 
@@ -19,11 +20,10 @@ def authorize(credential: str) -> Headers:
 
 
 def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
-    """The time to wait stands in the body."""
-    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
+    """A key that it does not take is a bad request to it."""
     if status == 400 and (said.code in _KEY or said.type in _KEY):
-        return Failure(Code.UPSTREAM_AUTH, status, retry_after_s=wait_s)
-    return by_status(status, said.code, wait_s)
+        return Failure(Code.UPSTREAM_AUTH, status, retry_after_s=retry_after_s)
+    return base.classify(status, said, retry_after_s)
 
 
 PROVIDER = Provider(

@@ -2,16 +2,7 @@
 
 from gateway.chat.operation import Operation
 from gateway.dialects import gemini, gemini_count, gemini_embeddings, gemini_upstream
-from gateway.dialects.base import Said
-from gateway.policy.failures import Failure, by_status
 from gateway.providers.base import Door, EmbeddingsDoor, Provider, google_host
-
-
-def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
-    """The time to wait stands in the body."""
-    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
-    return by_status(status, said.code, wait_s)
-
 
 PROVIDER = Provider(
     name="vertex",
@@ -31,7 +22,6 @@ PROVIDER = Provider(
         Operation.EMBEDDINGS: EmbeddingsDoor(gemini_embeddings.VERTEX, "/models/{model}:predict"),
     },
     read_error=gemini.read_error,
-    classify=classify,
     usage_on_request=False,
     source="cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference, 2026-11",
 )

@@ -3,7 +3,6 @@
 from gateway.chat.operation import Operation
 from gateway.dialects import anthropic, anthropic_vertex, gemini
 from gateway.dialects.base import Said
-from gateway.policy.failures import Failure, by_status
 from gateway.providers.base import Door, Provider, google_host
 
 
@@ -11,12 +10,6 @@ def read_error(body: bytes) -> Said:
     """The model's words are Anthropic's, the door's are Google's."""
     said = anthropic.read_error(body)
     return said if said.type else gemini.read_error(body)
-
-
-def classify(status: int, said: Said, retry_after_s: float | None) -> Failure:
-    """The time to wait may stand in the body."""
-    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
-    return by_status(status, said.code or said.type, wait_s)
 
 
 PROVIDER = Provider(
@@ -36,7 +29,6 @@ PROVIDER = Provider(
         Operation.COUNT_TOKENS: Door(anthropic_vertex.COUNTING, "/models/count-tokens:rawPredict"),
     },
     read_error=read_error,
-    classify=classify,
     usage_on_request=False,
     source="platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai, 2026-11",
 )

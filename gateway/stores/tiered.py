@@ -8,6 +8,7 @@ then forgets all that is near. A far store that cannot answer is its caller's af
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Final
 
 from gateway.stores.base import StoreError, Values
@@ -27,16 +28,19 @@ async def forget(far: Values, pattern: bytes) -> int:
 
 
 class Tiered:
-    def __init__(self, near: Values, far: Values) -> None:
+    """owner_of: whose a value is, by its key: what is read from far takes their share of near."""
+
+    def __init__(self, near: Values, far: Values, owner_of: Callable[[bytes], bytes]) -> None:
         self._near = near
         self._far = far
+        self._owner_of = owner_of
 
     async def get(self, key: bytes) -> bytes | None:
         value = await self._near.get(key)
         if value is None:
             value = await self._far.get(key)
             if value is not None:
-                await self._near.put(key, value, NEAR_S)
+                await self._near.put(key, value, NEAR_S, owner=self._owner_of(key))
         return value
 
     async def put(self, key: bytes, value: bytes, ttl_s: float, *, owner: bytes = b"") -> None:

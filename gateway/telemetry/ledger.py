@@ -70,7 +70,7 @@ def entry(record: Record, charge: Charge, now: float) -> Entry:
         at=now,
         tenant=record.tenant,
         key=record.key,
-        operation="other" if record.operation is None else record.operation.value,
+        operation=record.asked_for,
         model=record.model,
         provider=attempt.provider,
         backend=attempt.backend,

@@ -80,5 +80,10 @@ class Record(msgspec.Struct, eq=False):
     limit_wait_s: float = 0.0  # for room in limits; part of waited_s
     limits: bytes = b""  # header lines that say how the caller's limits stand
 
+    @property
+    def asked_for(self) -> str:
+        """The operation's name in metrics, log and ledger."""
+        return "other" if self.operation is None else self.operation.value
+
     def failed(self, code: Code, status: int) -> None:
         self.code, self.status, self.outcome = code, status, Outcome.ERROR

@@ -93,23 +93,20 @@ class AllSeries:
         return series
 
     def of_usual(self, record: Record, attempt: Attempt) -> Series:
-        operation = "other" if record.operation is None else record.operation.value
+        operation = record.asked_for
         attempts = self.of_attempt(attempt, record, operation)
         usage = self.of_key(record.key)
         priced, costs = attempt.price is not None, (record.model, attempt.provider)
+        requests, duration = self.of_requests(record, operation)
         return Series(
-            requests=self._metrics.number(
-                "gateway_requests_total", operation, record.model, _status_class(record)
-            ),
+            requests=requests,
             complete=attempts.complete,
             input_tokens=usage.input,
             output_tokens=usage.output,
             cost=self._metrics.number("gateway_cost_usd_total", *costs) if priced else None,
             key_cost=usage.cost,
             unpriced=None if priced else self._metrics.number("gateway_unpriced_total", *costs),
-            duration=self._metrics.histogram(
-                "gateway_request_duration_seconds", operation, record.model
-            ),
+            duration=duration,
             overhead=self.overhead,
             attempt=attempts.duration,
             first=attempts.first,

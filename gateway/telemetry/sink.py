@@ -113,7 +113,7 @@ class Sink:
             self._tell_any(record)
 
     def _tell_any(self, record: Record) -> None:
-        operation = "other" if record.operation is None else record.operation.value
+        operation = record.asked_for
         requests, duration = self._series.of_requests(record, operation)
         requests.value += 1
         duration_s = record.ended_at - record.started_at
@@ -147,9 +147,8 @@ class Sink:
         if unasked is None:
             if len(self._unasked) >= MAX_USUAL:
                 self._unasked.clear()
-            operation = "other" if record.operation is None else record.operation.value
-            unasked = Unasked(*self._series.of_requests(record, operation), record)
-            self._unasked[key] = unasked
+            series = self._series.of_requests(record, record.asked_for)
+            unasked = self._unasked[key] = Unasked(*series, record)
         unasked.count(record)
         if self.log.wants("info"):
             self.log.line(unasked.line(self.log.now(), record))

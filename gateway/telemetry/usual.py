@@ -139,7 +139,7 @@ class Unasked:
 
 def _asked(record: Record) -> bytes:
     return _members(
-        operation="other" if record.operation is None else record.operation.value,
+        operation=record.asked_for,
         model=record.model,
         status=record.status,
         outcome=record.outcome.value,

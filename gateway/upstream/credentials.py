@@ -124,7 +124,7 @@ def _look(path: Path, seen: _State | None) -> tuple[_State, str] | None:
         text = path.read_bytes().rstrip(b"\r\n")
     except OSError:
         return None
-    return (state, text.decode()) if printable(text) else None
+    return (state, text.decode()) if text and printable(text) else None
 
 
 # ---- a token

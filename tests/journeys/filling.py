@@ -53,7 +53,8 @@ def recall(runtime: Runtime, size: int) -> None:
     """Answers in the words in which they were given."""
     recalls = Recalls(runtime)
     head = RequestHead(b"POST", b"/", b"", {}, 0)
-    caller = Caller(runtime.snapshot, virtual_key("k", "t", ("*",)), None, math.inf, b"", head)
+    key = virtual_key("k", "t", ("*",))
+    caller = Caller(runtime.snapshot, key, None, math.inf, b"", head)
     counter = runtime.sink.metrics.number("gateway_cache_saved_tokens_total", "demo", "input")
     put = number = 0
     while put < OVER * runtime.recalled_bytes:
@@ -61,7 +62,7 @@ def recall(runtime: Runtime, size: int) -> None:
         gains = tuple(Gain(counter, number + nth / 3) for nth in range(4))
         named = b"x-gateway-model: backend/model-%d\r\n" % number
         at = number / 3, number / 3 + 3600
-        found = Recalled(a_place(1), 1000 + number, "demo", named, *at, said, False, gains)
+        found = Recalled(key, a_place(1), 1000 + number, "demo", named, *at, said, False, gains)
         recalls.keep(caller, Operation.CHAT, b"%d" % number, found)
         put, number = put + len(said) + 500, number + 1
     kept.append(recalls)

@@ -2,23 +2,59 @@
 
 import asyncio
 import json
+import math
 import time
 
 import pytest
 
 from gateway.chat.document import Document
 from gateway.chat.operation import Operation
+from gateway.exchange.caller import Caller
 from gateway.exchange.pipeline import Gateway
+from gateway.policy.access import ANONYMOUS
 from gateway.policy.caching import Entry, agreement, compared, keepable, pack, unpack
 from gateway.stores.memory import MemoryStore
+from gateway.wire.http import RequestHead
+from tests.unit.config.reading import read
 from tests.unit.exchange.serving import CONFIG as SERVED
 from tests.unit.exchange.serving import Client, Serving, serving, until
+from tests.unit.runtime.running import running
 from tests.vendors.looped import looped
 from tests.vendors.openai_wire import chat_body, chat_chunk, chat_events, event, usage
 from tests.vendors.scripted import Script, Send, Stall, Wait, chunk, response, stream_head, streamed
 
 DIGEST, OTHER = b"d" * 32, b"e" * 32
 ANSWER = {"choices": [{"index": 0, "message": {"content": "x"}, "finish_reason": "stop"}]}
+
+
+PACED = """
+backends: {sim: {provider: simulated, first_content_s: 0, tokens_per_second: 100000, tokens: 40}}
+models:
+  m:
+    targets: [{use: sim/lorem}]
+    cache: {enabled: true, replay_tokens_per_s: 1}
+    timeouts: {total_s: 1}
+"""
+
+
+@looped
+async def test_a_replay_ends_with_the_deadline_and_is_whole() -> None:
+    with running() as house:
+        house.runtime.swap(read(PACED))
+        gateway, told = Gateway(house.runtime), []
+        asked = {"model": "m", "stream": True, "temperature": 0, "max_tokens": 40}
+        body = json.dumps({**asked, "messages": [{"role": "user", "content": "slowly"}]}).encode()
+        head = RequestHead(b"POST", b"/v1/chat/completions", b"", {}, 0)
+        caller = Caller(house.runtime.snapshot, ANONYMOUS, None, math.inf, b"", head)
+        for _ in range(2):
+            client = Client()
+            began = time.monotonic()
+            await gateway.exchange(caller, Operation.CHAT, body, client.outlet())
+            told.append((client.headers["x-gateway-cache"], time.monotonic() - began))
+            assert client.body.endswith(b"data: [DONE]\n\n")
+        (first, _), (again, took_s) = told
+        assert (first, again) == ("miss", "hit")
+        assert 0.9 < took_s < 5  # at a token a second it would be 40
 
 
 def test_a_value_that_is_not_of_this_key_is_a_miss() -> None:

@@ -111,6 +111,8 @@ async def test_whatever_has_changed_goes_the_whole_way() -> None:
         assert not on.recalled(body(seed=1))
         assert not on.recalled(body(), on.caller(virtual_key("b", "two", ("*",))))
         assert not on.recalled(body(), on.caller(virtual_key("a", "two", ("*",))))
+        assert not on.recalled(body(), on.caller(virtual_key("a", "one", ("other",))))
+        assert not on.recalled(body(), on.caller(virtual_key("a", "one", ("*",), caches=False)))
         assert not on.recalled(body(), on.caller(cache_control="no-cache"))
         preview = msgspec.structs.replace(on.caller(), passed=b"openai-beta: x\r\n")
         assert not on.recalled(body(), preview)

@@ -17,6 +17,7 @@ from gateway.policy.caching import (
     is_entry,
     key,
     of_place,
+    owner_of,
     place,
     places,
     reason,
@@ -153,6 +154,7 @@ def test_a_place_is_found_by_its_parts_and_by_no_others(tenant: str, model: str)
     entry = "0a" * 32
     at = place(f"tenant {tenant}", model, entry)
     assert of_place(at.encode()) == entry
+    assert owner_of(at.encode()) == f"tenant {tenant}".encode()
     assert is_entry(entry)
     assert at == places(tenant, model, entry)
     assert at.count("/") == 3

@@ -20,6 +20,7 @@ from gateway.upstream.credentials import (
     Filed,
     Renewed,
     Token,
+    _look,
     azure_client,
     azure_metadata,
     google_account,
@@ -84,6 +85,14 @@ def test_a_file_that_is_gone_leaves_what_was_known(tmp_path: Path) -> None:
             await until(lambda: credential.current() == "two")
 
     goes()
+
+
+def test_a_file_that_is_just_being_written_leaves_what_was_known(tmp_path: Path) -> None:
+    path = _file(tmp_path, "one")
+    credential = Filed(path)
+    _file(tmp_path, "\n")
+    credential._take(_look(path, None))
+    assert credential.current() == "one"
 
 
 def test_a_file_that_never_was_is_no_credential(tmp_path: Path) -> None:
