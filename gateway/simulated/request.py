@@ -125,6 +125,8 @@ class _Responses(msgspec.Struct):
     tools: list[_Tool] | None = None
     tool_choice: str | _Choice | None = None
     text: _Text | None = None
+    previous_response_id: None = None  # it keeps none: who goes on from one is told
+    conversation: None = None
 
 
 class _Messages(msgspec.Struct):

@@ -168,6 +168,8 @@ def test_embeddings_take_the_same_forms() -> None:
         (request.chat, body(HELLO, stream="yes"), "stream"),
         (request.messages, body(HELLO), "max_tokens"),
         (request.responses, body(), "input"),
+        (request.responses, body(input="x", previous_response_id="resp_1"), "previous_response_id"),
+        (request.responses, body(input="x", conversation="conv_1"), "conversation"),
         (request.embeddings, body(input="x", dimensions=9000), "dimensions"),
     ],
 )
