@@ -45,7 +45,7 @@ BACKENDS: Final = """
   tight: {provider: openai_compatible, base_url: "{bad}/v1", max_in_flight: 1}
 """
 MODELS: Final = """
-  again: {targets: [{use: again/real-model}], attempts: {backoff_base_s: 8}}
+  again: again/real-model
   raced:
     targets: [{use: bad/real-model}, {use: again/real-model, tier: 2}]
     hedging: {enabled: true, after_s: 0.1, budget_ratio: 1}
@@ -183,7 +183,8 @@ def test_waiting_for_a_place_ends(on: Stage) -> None:
 @pytest.mark.parametrize("leave", WAYS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_waiting_to_try_again_ends(on: Stage, stream: bool, leave: Leave) -> None:
-    on.plays([Send(response(500))])
+    # The backend says how long: the gateway's own pause is drawn, and may be none.
+    on.plays([Send(response(500, b"", b"retry-after: 5\r\n"))])
     sock, label = begun(on, "again", stream=stream)
     until(lambda: on.played == 1, 5, "no request has come")
     time.sleep(0.1)
