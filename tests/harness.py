@@ -141,7 +141,7 @@ class Gateway:
         found = [json.loads(line) for line in self.log_file.read_text().splitlines()]
         return found if event is None else [line for line in found if line["event"] == event]
 
-    def until_line(self, event: str, seconds: float = 5.0, **facts: object) -> dict[str, Any]:
+    def until_line(self, event: str, seconds: float = 20.0, **facts: object) -> dict[str, Any]:
         """The first log line of an event that has these facts; fails if it does not come."""
 
         def found() -> list[dict[str, Any]]:

@@ -129,13 +129,11 @@ class SharedDesk:
             self._local.settle_now(lease, scaled, [by_key[claim.key] for claim in scaled])
         if not _leased(claims):
             return
-        owed = lease, claims, spent
-        if self.degraded:
-            self._owe(owed)
-        else:  # on its way before the client can ask again: what it held is free by then
-            paying = asyncio.get_running_loop().create_task(self._pay(owed))
-            self._paying.add(paying)
-            paying.add_done_callback(self._paying.discard)
+        # It is on its way before the client can ask again: what was held is free by then. So too
+        # while the store is away: a claim that was late may have been granted there after all.
+        paying = asyncio.get_running_loop().create_task(self._pay((lease, claims, spent)))
+        self._paying.add(paying)
+        paying.add_done_callback(self._paying.discard)
 
     def _owe(self, owed: Owed) -> None:
         if len(self._owed) >= MAX_OWED:

@@ -79,7 +79,7 @@ models:
             b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-request-id: mine\r\n"
             b"authorization: Bearer " + KEY.encode() + b"\r\n\r\n"
         )
-        until(lambda: len(gateway.lines("exchange")) == 7, 5, "seven exchanges are told")
+        until(lambda: len(gateway.lines("exchange")) == 7, 20, "seven exchanges are told")
         found: dict[str, set[str]] = {}
         for line in gateway.lines():
             found.setdefault(line["event"], set()).update(line)

@@ -159,7 +159,7 @@ def test_whoever_asks_first_the_others_are_answered_from_memory(
     told = first(clients, said)
     assert told
     assert {other(clients, said) for other in WAYS} == {told}
-    until(lambda: len(gateway.lines("exchange")) == before + asked, 5, "not all is told")
+    until(lambda: len(gateway.lines("exchange")) == before + asked, 20, "not all is told")
     lines = gateway.lines("exchange")[before:]
     assert [line["cache"] for line in lines] == ["miss", *["hit"] * len(WAYS)]
     assert [line.get("attempts", 0) for line in lines] == [1, *[0] * len(WAYS)]
@@ -170,7 +170,7 @@ def test_all_at_once_share_one_call(gateway: Gateway, clients: Clients) -> None:
     with ThreadPoolExecutor(len(WAYS)) as pool:
         told = [pool.submit(way, clients, "All at once?", "late") for way in WAYS]
         assert len({one.result() for one in told}) == 1
-    until(lambda: len(gateway.lines("exchange")) == before + len(WAYS), 5, "not all is told")
+    until(lambda: len(gateway.lines("exchange")) == before + len(WAYS), 20, "not all is told")
     lines = gateway.lines("exchange")[before:]
     assert sorted(line["cache"] for line in lines) == ["miss", *["shared"] * (len(WAYS) - 1)]
     assert sum(line.get("attempts", 0) for line in lines) == 1
@@ -259,5 +259,5 @@ def test_tool_calls_and_reasoning_are_remembered_for_all(
     for way in (called_by_generate, called_by_messages, called_by_chat, called_by_responses):
         for stream in (False, True):
             assert way(clients, stream) == ("weather", {"city": "Bern"})
-    until(lambda: len(gateway.lines("exchange")) == before + 8, 5, "not all is told")
+    until(lambda: len(gateway.lines("exchange")) == before + 8, 20, "not all is told")
     assert [line["cache"] for line in gateway.lines("exchange")[before:]] == ["miss", *["hit"] * 7]

@@ -53,7 +53,7 @@ prices: {{up/real-model: {{input_usd_per_mtok: 1, output_usd_per_mtok: 2}}}}
             rows: list[dict[str, Any]] = call(gateway, "GET", "/admin/usage?by=key")[1]["usage"]
             return [row for row in rows if row["key"] == "k"]
 
-        until(lambda: bool(told()), 5, "no usage")
+        until(lambda: bool(told()), 20, "no usage")
         (row,) = told()
         assert row["usd"] == pytest.approx(13e-6 * row["charges"])
         config = call(gateway, "GET", "/admin/config")[1]

@@ -65,10 +65,11 @@ def test_every_scenario_has_its_row(results: dict[str, Any]) -> None:
 
 
 def test_cpu_time_and_memory_are_the_gateways(results: dict[str, Any]) -> None:
-    for turn in results["turns"]:
-        outcome = turn["outcome"]
-        assert 0 < outcome["target_cpu_s"] < 2 * outcome["seconds"] * (os.cpu_count() or 1)
+    outcomes = [turn["outcome"] for turn in results["turns"]]
+    for outcome in outcomes:
+        assert 0 <= outcome["target_cpu_s"] < 2 * outcome["seconds"] * (os.cpu_count() or 1)
         assert outcome["rss_bytes"] > 10 << 20
+    assert sum(outcome["target_cpu_s"] for outcome in outcomes) > 0  # it counts in 10 ms
 
 
 def test_a_target_that_leaves_its_work_out_is_told_on() -> None:

@@ -110,7 +110,7 @@ def check_left(on: Stage, label: str, since: float) -> None:
 def asked(on: Stage) -> Received:
     """The request that the bad vendor is to get."""
     before = len(on.bad.journal)
-    until(lambda: len(on.bad.journal) > before, 5, "no request has come")
+    until(lambda: len(on.bad.journal) > before, 20, "no request has come")
     return on.bad.journal[-1]
 
 
@@ -134,7 +134,7 @@ def test_the_backend_is_hung_up_on(on: Stage, phase: str, leave: Leave) -> None:
     on.plays(script)
     seen = len(on.bad.journal)
     sock, label = begun(on, "calm", stream=stream)
-    until(lambda: len(on.bad.journal) > seen, 5, "no request has come")
+    until(lambda: len(on.bad.journal) > seen, 20, "no request has come")
     if phase.startswith("in a"):
         assert b"token" in sock.recv(65536)
     else:
@@ -153,7 +153,7 @@ def test_the_backend_is_hung_up_on(on: Stage, phase: str, leave: Leave) -> None:
 def test_connecting_ends(on: Stage, mute: Vendor, model: str, stream: bool, leave: Leave) -> None:
     sock, label = begun(on, model, stream=stream)
     if model == "mute":
-        until(lambda: mute.open_connections == 1, 5, "nobody has come")
+        until(lambda: mute.open_connections == 1, 20, "nobody has come")
     else:
         time.sleep(0.1)
     leave(sock)
@@ -166,7 +166,7 @@ def test_waiting_for_a_place_ends(on: Stage) -> None:
     on.plays([Stall()])
     seen = len(on.bad.journal)
     first, first_label = begun(on, "tight", stream=False)
-    until(lambda: len(on.bad.journal) > seen, 5, "no request has come")
+    until(lambda: len(on.bad.journal) > seen, 20, "no request has come")
     second, second_label = begun(on, "tight", stream=False)
     time.sleep(0.2)
     leave_hard(second)
@@ -186,7 +186,7 @@ def test_waiting_to_try_again_ends(on: Stage, stream: bool, leave: Leave) -> Non
     # The backend says how long: the gateway's own pause is drawn, and may be none.
     on.plays([Send(response(500, b"", b"retry-after: 5\r\n"))])
     sock, label = begun(on, "again", stream=stream)
-    until(lambda: on.played == 1, 5, "no request has come")
+    until(lambda: on.played == 1, 20, "no request has come")
     time.sleep(0.1)
     leave(sock)
     check_left(on, label, time.monotonic())
@@ -201,7 +201,7 @@ def test_both_of_a_race_are_hung_up_on(on: Stage, stream: bool, leave: Leave) ->
     on.plays([Stall()])
     seen = len(on.bad.journal)
     sock, label = begun(on, "raced", stream=stream)
-    until(lambda: on.played == 2, 5, "nobody was asked beside the first")
+    until(lambda: on.played == 2, 20, "nobody was asked beside the first")
     leave(sock)
     since = time.monotonic()
     both = on.bad.journal[seen:]
@@ -223,7 +223,7 @@ def test_an_upload_ends(on: Stage, steady: bool, leave: Leave) -> None:
     idle, before = on.bad.open_connections, on.bad.connections
     sock = on.gateway.connect()
     sock.sendall(head.encode() + bytes(length if steady else length // 2))
-    until(lambda: on.bad.connections > before, 5, "no upload has come")
+    until(lambda: on.bad.connections > before, 20, "no upload has come")
     time.sleep(0.1)
     leave(sock)
     since = time.monotonic()

@@ -89,9 +89,9 @@ def test_ledger_metrics_and_log_agree_on_every_ending(tmp_path: Path, form: str)
         leave(gateway, "stall2", after=b'"b"')
         with gateway.connect() as sock:  # it leaves before there is any content
             sock.sendall(chat("stall0", stream=True))
-            until(lambda: len(vendor.journal) == 8, 5, "not asked")
-        until(lambda: len(gateway.lines("exchange")) == 8, 5, "not told")
-        until(lambda: len(by_model(path)) == 7, 5, "not entered")
+            until(lambda: len(vendor.journal) == 8, 20, "not asked")
+        until(lambda: len(gateway.lines("exchange")) == 8, 20, "not told")
+        until(lambda: len(by_model(path)) == 7, 20, "not entered")
         found = by_model(path)
         tokens = {
             kind: gateway.metric("gateway_usage_tokens_total", key="tester", token_type=kind)
@@ -147,7 +147,7 @@ def test_usage_that_cannot_be_is_not_believed(tmp_path: Path) -> None:
     with Vendor(choose=play) as vendor, Gateway(config(vendor, path, limits)) as gateway:
         for number in range(len(ABSURD)):
             assert ask(gateway, "whole", stream=number % 2 == 1) == 200
-        until(lambda: path.exists() and by_model(path)["whole"].charges == len(ABSURD), 5, "late")
+        until(lambda: path.exists() and by_model(path)["whole"].charges == len(ABSURD), 20, "late")
         found = by_model(path)["whole"]
         lines = gateway.lines("exchange")
     assert 0 < found.output_tokens < 1000
@@ -163,7 +163,7 @@ def test_two_requests_with_one_id_of_the_clients_are_charged_twice(tmp_path: Pat
             with gateway.connect() as sock:
                 sock.sendall(chat("whole", headers=["x-request-id: same"]))
                 assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
-        until(lambda: path.exists() and by_model(path)["whole"].charges == 2, 5, "not entered")
+        until(lambda: path.exists() and by_model(path)["whole"].charges == 2, 20, "not entered")
 
 
 def test_an_attempt_that_another_took_over_from_is_charged_too(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_an_attempt_that_another_took_over_from_is_charged_too(tmp_path: Path) -
         text = text.replace("  whole: up", pair, 1)
         with Gateway(text) as gateway:
             assert ask(gateway, "pair", stream=True) == 200
-            until(lambda: path.exists() and by_model(path)["pair"].charges == 2, 5, "not entered")
+            until(lambda: path.exists() and by_model(path)["pair"].charges == 2, 20, "not entered")
     first, second = ledger.read(path)
     assert (first.target, first.output, first.estimated) == ("stall0", 0, True)
     assert (second.target, second.output, second.estimated) == ("streamed", 4, False)

@@ -98,7 +98,7 @@ def test_after_the_campaign_the_gateway_is_as_it_was(campaign: Campaign) -> None
     status, _ = gateway.get("/v1/models")
     assert status == 200
     campaign.answers += 1
-    until(lambda: len(gateway.lines("exchange")) >= campaign.answers, 5, "too few log lines")
+    until(lambda: len(gateway.lines("exchange")) >= campaign.answers, 20, "too few log lines")
     assert {line["event"] for line in gateway.lines()} == {"ready", "exchange"}
     assert len(gateway.lines("exchange")) == campaign.answers
     assert gateway.metric("gateway_requests_total") == campaign.answers

@@ -171,14 +171,14 @@ def test_a_client_that_leaves_frees_the_backend_at_once(
         talk.send(chat(what, stream=stream))
         if what == "cut":
             talk.until(b" there")
-        until(lambda: len(said(vendor, what)) > before, 5, "the backend was not asked")
+        until(lambda: len(said(vendor, what)) > before, 20, "the backend was not asked")
         left_at = time.monotonic()
         (talk.reset if how == "reset" else talk.sock.close)()
         received = said(vendor, what)[-1]
         assert received.over.wait(5)
     assert received.left_at is not None
     assert received.left_at - left_at < LEFT_S
-    until(lambda: len(_cancelled(gateway)) == counted + 1, 5, "no line for it")
+    until(lambda: len(_cancelled(gateway)) == counted + 1, 20, "no line for it")
 
 
 def _cancelled(gateway: Gateway) -> list[dict[str, object]]:
@@ -210,7 +210,7 @@ def test_a_client_that_does_not_read_is_held_back_and_then_cut_off(
     try:
         for talk in talks:
             talk.send(chat("flood", stream=True))
-        until(lambda: len(said(vendor, "flood")) == before + 8, 5, "not all have begun")
+        until(lambda: len(said(vendor, "flood")) == before + 8, 20, "not all have begun")
         while not all(request.over.is_set() for request in said(vendor, "flood")):
             assert gateway.rss_bytes() - rss_bytes < 24 << 20
             time.sleep(0.1)
@@ -229,7 +229,7 @@ def test_a_client_that_asks_on_without_reading_piles_nothing_up(
     before = len(said(vendor, "flood"))
     with Talk(gateway) as talk:
         talk.send(chat("flood", stream=True) * 20)
-        until(lambda: len(said(vendor, "flood")) > before, 5, "the backend was not asked")
+        until(lambda: len(said(vendor, "flood")) > before, 20, "the backend was not asked")
         assert said(vendor, "flood")[-1].over.wait(10)
         assert len(said(vendor, "flood")) == before + 1
 
@@ -322,7 +322,7 @@ def test_beyond_the_cap_a_connection_is_told_and_the_others_are_served(vendor: V
         finally:
             for talk in talks:
                 talk.sock.close()
-        until(lambda: _served(gateway), 5, "no place became free")
+        until(lambda: _served(gateway), 20, "no place became free")
 
 
 def _served(gateway: Gateway) -> bool:

@@ -120,7 +120,7 @@ def test_a_stream_that_runs_when_its_key_is_revoked_ends_normally(file: Path) ->
         body = {**HELLO, "stream": True}
         with ThreadPoolExecutor(1) as pool:
             stream = pool.submit(gateway.post, "/v1/chat/completions", body, clear)
-            until(lambda: bool(vendor.journal), 5, "not asked")
+            until(lambda: bool(vendor.journal), 20, "not asked")
             keysfile.change(file, lambda now: minting.revoke(now, "fresh", time.time()))
             until(
                 lambda: gateway.get("/v1/models", key=clear)[0] == 401,

@@ -85,7 +85,7 @@ class Told:
 
     def lines(self, count: int) -> list[dict[str, Any]]:
         """Once there are so many, which are all."""
-        until(lambda: len(self._found()) >= count, 5, "not all are told")
+        until(lambda: len(self._found()) >= count, 20, "not all are told")
         assert len(self._found()) == count
         return self._found()
 
@@ -265,7 +265,7 @@ def waiting(gateway: Gateway, question: object) -> Iterator[None]:
     )
     with gateway.connect() as client:
         client.sendall(head.encode() + body)
-        until(lambda: gateway.metric("gateway_backend_inflight") == 1, 5, "not asked")
+        until(lambda: gateway.metric("gateway_backend_inflight") == 1, 20, "not asked")
         yield
 
 
@@ -288,7 +288,7 @@ def test_when_all_have_left_the_call_ends(gateway: Gateway) -> None:
     question = [{"role": "user", "content": "all leave"}]
     with waiting(gateway, question):
         pass
-    until(lambda: gateway.metric("gateway_backend_inflight") == 0, 5, "still in flight")
+    until(lambda: gateway.metric("gateway_backend_inflight") == 0, 20, "still in flight")
     asked = ask(gateway, model="slow", messages=question)
     assert asked.headers["x-gateway-cache"] == "miss"
 
@@ -300,7 +300,7 @@ def test_one_answer_is_forgotten_by_the_key_that_its_header_says() -> None:
             ask(gateway, messages=question).headers["x-gateway-cache-key"] for question in questions
         ]
         assert keys[0] != keys[1] == keys[2]
-        until(lambda: len(gateway.lines("exchange")) == 3, 5, "not told")
+        until(lambda: len(gateway.lines("exchange")) == 3, 20, "not told")
         assert [line["cache_key"] for line in gateway.lines("exchange")] == keys
         purged = httpx2.delete(
             f"{gateway.admin}/admin/cache?entry={keys[1]}",

@@ -117,7 +117,7 @@ def place(store: Server, key: str) -> str:
     def found() -> list[bytes]:
         return store.asked("KEYS", f"gw1v:*{key}").split(b"\r\n")
 
-    until(lambda: len(found()) == 4, 5, "it is not kept")
+    until(lambda: len(found()) == 4, 20, "it is not kept")
     return found()[2].decode()
 
 
@@ -166,10 +166,10 @@ def test_nobody_waits_for_a_replica_that_has_died(store: Server) -> None:
         with Gateway(config) as living, ThreadPoolExecutor(2) as pool:
             try:
                 lost = pool.submit(ask, dying, "who dies?")
-                until(lambda: len(vendor.journal) == 1, 5, "not asked")
+                until(lambda: len(vendor.journal) == 1, 20, "not asked")
                 waiting = pool.submit(ask, living, "who dies?")
                 waits = looks(store) + 10
-                until(lambda: looks(store) > waits, 5, "it does not wait")
+                until(lambda: looks(store) > waits, 20, "it does not wait")
                 assert len(vendor.journal) == 1
             finally:
                 dying.process.kill()

@@ -203,7 +203,7 @@ def test_more_clients_than_files_leave_the_keeper_his_door(file: Path) -> None:
             before = _cpu_s(gateway.process.pid)
             time.sleep(0.5)
             assert _cpu_s(gateway.process.pid) - before < 0.25
-        until(lambda: b" 200 OK" in gateway.get("/v1/models"), 5, "it has not come back")
+        until(lambda: b" 200 OK" in gateway.get("/v1/models"), 20, "it has not come back")
 
 
 def _cpu_s(pid: int) -> float:

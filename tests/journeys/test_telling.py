@@ -252,7 +252,7 @@ async def test_no_secret_and_no_prompt_is_told_to_anybody(tmp_path: Path) -> Non
 
 def _rejected(gateway: Gateway, text: str, number: int) -> None:
     gateway.rewrite(text)
-    until(lambda: len(gateway.lines("config_rejected")) == number, 5, "it is not rejected")
+    until(lambda: len(gateway.lines("config_rejected")) == number, 20, "it is not rejected")
 
 
 # ---- what Prometheus reads

@@ -335,7 +335,7 @@ def test_no_more_are_in_flight_than_may_be(narrow: Stage) -> None:
     narrow.plays([Wait(1.6), Send(GOOD)])
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(narrow.ask, "tight")
-        until(lambda: len(narrow.bad.journal) == 1, 5, "the first has not come")
+        until(lambda: len(narrow.bad.journal) == 1, 20, "the first has not come")
         pair = pool.submit(narrow.ask, "tight-pair")
         second = pool.submit(narrow.ask, "tight")
         assert pair.result().text == "from the other"

@@ -100,7 +100,7 @@ models: {m: sim/lorem}
         pids = workers(gateway)
         asked = {**HELLO, "stream": True}
         streams = [pool.submit(gateway.post, "/v1/chat/completions", asked) for _ in range(10)]
-        until(lambda: gateway.metric("gateway_open_streams") == 10, 5, "not all have begun")
+        until(lambda: gateway.metric("gateway_open_streams") == 10, 20, "not all have begun")
         gateway.process.send_signal(signal.SIGTERM)
         answers = [stream.result(10) for stream in streams]
         assert all(status == 200 and body.endswith(b"data: [DONE]\n\n") for status, body in answers)

@@ -139,6 +139,17 @@ async def test_a_claim_that_was_done_and_not_said_is_given_back() -> None:
 
 
 @looped
+async def test_what_a_late_claim_may_hold_is_free_before_the_next_look_at_the_store() -> None:
+    async with desk() as (made, store, _):
+        store.mute = True
+        await made.claim("a", [SLOT])
+        store.mute = False
+        made.settle("a", [SLOT], [0])
+        await asyncio.gather(*made._paying)
+        assert store.memory.in_use("slots") == 0
+
+
+@looped
 async def test_a_settling_whose_answer_was_lost_is_done_once() -> None:
     async with desk() as (made, store, _):
         await made.claim("a", [TOKENS])

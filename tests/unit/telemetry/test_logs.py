@@ -97,7 +97,7 @@ def test_a_pipe_that_nobody_reads_stops_nobody_and_the_lost_are_counted() -> Non
     log = Log(writer)
     try:
         log.say("info", "filler", text="x" * (1 << 20))  # more than a pipe holds
-        until(lambda: not log._lines, 5, "the log's thread has not begun to write")
+        until(lambda: not log._lines, 20, "the log's thread has not begun to write")
         for number in range(logs.MAX_LINES + 7):
             log.say("info", "count", number=number)
         assert log.dropped == 7
@@ -118,7 +118,7 @@ def test_a_closed_pipe_costs_lines_and_nothing_else() -> None:
     log = Log(writer)
     for _ in range(3):
         log.say("info", "said")
-    until(lambda: log.dropped == 3, 5, "the lost lines are not counted")
+    until(lambda: log.dropped == 3, 20, "the lost lines are not counted")
     log.close()
     os.close(writer)
 
@@ -133,7 +133,7 @@ def test_a_line_torn_by_a_full_disk_spoils_no_other() -> None:
     while sent * room < 2 * room:
         log.say("info", "count", number=sent, text="x" * room)
         sent += 1
-    until(lambda: log.dropped > 0, 5, "nothing was lost")
+    until(lambda: log.dropped > 0, 20, "nothing was lost")
     lost = log.dropped
     first = os.read(reader, 1 << 20)
     assert not first.endswith(b"\n")  # else nothing is torn, and the test proves nothing
