@@ -26,6 +26,8 @@ class JsonError(ValueError):
         self.key = key
 
 
+_SHORT: Final = 512  # bytes: up to here a look at each is as quick as anything cleverer
+
 _shallow: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text: Final = msgspec.json.Decoder(str).decode
 write: Final = msgspec.json.Encoder().encode  # Fields, or plain values -> bytes
@@ -49,8 +51,7 @@ def read(body: bytes) -> Fields:
         raise JsonError("depth", f"the body is nested deeper than {MAX_DEPTH} levels") from None
     if len(fields) > MAX_FIELDS:
         raise JsonError("shape", f"the body has more than {MAX_FIELDS} fields")
-    brackets = body.count(b"[") + body.count(b"{")
-    if brackets > MAX_DEPTH and deeper_than(body, MAX_DEPTH):
+    if deeper_than(body, MAX_DEPTH):
         raise JsonError("depth", f"the body is nested deeper than {MAX_DEPTH} levels")
     _check_numbers(body, fields)
     if not _compact(body, fields):
@@ -85,7 +86,7 @@ def deeper_than(body: bytes, depth: int) -> bool:
 
     All work is done by bytes methods in C; 10 MB of the worst take 60 ms.
     """
-    if body.count(b"[") + body.count(b"{") <= depth:
+    if not _opens_more_than(body, depth):
         return False
     skeleton = _unescaped(body).translate(_ALL_SQUARE, _NOT_MARKS).replace(b'""', b"")
     if b'"' in skeleton:
@@ -99,6 +100,21 @@ def deeper_than(body: bytes, depth: int) -> bool:
     return bool(skeleton)
 
 
+def _opens_more_than(body: bytes, depth: int) -> bool:
+    """Whether so many brackets open at all. Counting takes longer than finding: five instructions
+    for each byte, where memchr takes one for many."""
+    if len(body) <= _SHORT:
+        return body.count(b"[") + body.count(b"{") > depth
+    for mark in b"[", b"{":
+        at = body.find(mark)
+        while at >= 0:
+            depth -= 1
+            if depth < 0:
+                return True
+            at = body.find(mark, at + 1)
+    return False
+
+
 def _unescaped(part: bytes) -> bytes:
     """Without what a quote could hide behind; each quote that is left begins or ends a string."""
     return part.replace(b"\\\\", b"").replace(b'\\"', b"") if part.find(b"\\") >= 0 else part
@@ -109,15 +125,23 @@ def _unescaped(part: bytes) -> bytes:
 _DIGITS: Final = b"0123456789"
 _ALL_ZEROES: Final = bytes.maketrans(_DIGITS, b"0" * 10)
 _TOO_LONG: Final = b"0" * (MAX_DIGITS + 1)
+_STRIDE: Final = 8  # of a run that is too long, every eighth byte is a digit, too
+_SUSPICIOUS: Final = b"0" * ((MAX_DIGITS + 1) // _STRIDE)
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 _SMALL: Final = 64 * 1024  # bytes up to which every number is looked at, not only those on top
 MONSTER: Final = 4096  # digits; Python refuses to read an integer of more than 4300
+_LEAP: Final = (
+    MONSTER // 4
+)  # in a run of MONSTER digits, four bytes that lie so far apart are digits
+_MONSTROUS: Final = b"0000"
 _BLOCK: Final = MONSTER // 2  # a run of MONSTER digits fills one such block at least
 _DIGIT_RUN: Final = re.compile(rb"[0-9]*")
 
 
 def has_monster(body: bytes) -> bool:
     """Whether JSON has a number of MONSTER digits, at which a reader may choke."""
+    if body[::_LEAP].translate(_ALL_ZEROES).find(_MONSTROUS) < 0:
+        return False
     quotes = counted = 0
     for at in range(0, len(body) - _BLOCK, _BLOCK):
         if not body[at : at + _BLOCK].isdigit():
@@ -132,12 +156,19 @@ def has_monster(body: bytes) -> bool:
     return False
 
 
+def _has_long_run(body: bytes) -> bool:
+    """Whether more than MAX_DIGITS digits stand in a row anywhere, be it in a string."""
+    if len(body) > _SHORT and body[::_STRIDE].translate(_ALL_ZEROES).find(_SUSPICIOUS) < 0:
+        return False
+    return body.translate(_ALL_ZEROES).find(_TOO_LONG) >= 0
+
+
 def _check_numbers(body: bytes, fields: Fields) -> None:
     small = len(body) <= _SMALL
-    if small and body.translate(_ALL_ZEROES).find(_TOO_LONG) < 0:
+    if small and not _has_long_run(body):
         return
     for key, raw in fields.items():
-        value = bytes(raw)
+        value: bytes | memoryview = memoryview(raw)
         match value[:1]:
             case b'"':
                 continue

@@ -195,6 +195,34 @@ def test_in_a_large_body_a_number_that_chokes_a_reader_is_refused() -> None:
                 assert json.read(body.encode())
 
 
+@pytest.mark.parametrize("size", [100, 1_000, 50_000])
+def test_a_long_number_is_found_wherever_it_begins(size: int) -> None:
+    for offset in range(16):
+        before = b"x" * (size + offset)
+        assert _refused(b'{"s":"%b","a":[%b]}' % (before, b"9" * 40)).reason == "number"
+        assert json.read(b'{"s":"%b","a":[%b]}' % (before, b"9" * 39))
+
+
+def test_a_monster_is_found_wherever_it_begins() -> None:
+    for offset in range(0, 2 * json.MONSTER, 61):
+        before = b"x" * (70_000 + offset)
+        assert json.has_monster(b'["%b",%b]' % (before, b"9" * json.MONSTER))
+        assert not json.has_monster(b'["%b",%b]' % (before, b"9" * (json.MONSTER - 1)))
+
+
+@pytest.mark.parametrize("filler", [b"", b"x" * 1_000])
+def test_nesting_has_the_same_limit_in_short_and_long_bodies(filler: bytes) -> None:
+    for depth, refused in ((json.MAX_DEPTH, False), (json.MAX_DEPTH + 1, True)):
+        for left in (b"[", b'{"b":'):
+            right = b"]" if left == b"[" else b"}"
+            inside = depth - 1
+            body = b'{"s":"%b","a":%b1%b}' % (filler, left * inside, right * inside)
+            if refused:
+                assert _refused(body).reason == "depth"
+            else:
+                assert json.read(body)
+
+
 def test_an_escaped_key_beside_a_long_number_surprises_nobody() -> None:
     body = b'{"\\u0061":1, "b":[%b], "c":"%b"}' % (b"9" * 5_000, b"x" * 70_000)
     assert _refused(body).reason == "number"
