@@ -51,12 +51,13 @@ class Quantiles(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """sent, answered, errors and first_error are of the whole run, the rest of its window."""
+    """What stands before `seconds` is of the whole run, the rest of its window."""
 
     sent: int
     answered: int  # whole and as they should be
     errors: int
     first_error: str
+    connections: int  # that were opened
     seconds: float
     requests: int
     chunks: int
@@ -92,7 +93,7 @@ class Run:
         self.stream = job.scenario.stream
         self.request = _request(job)
         self.going = True  # new requests are sent
-        self.sent = self.answered = self.errors = 0
+        self.sent = self.answered = self.errors = self.connections = 0
         self.first_error = ""
         self.begin(measuring=False)
         self._idle: list[Connection] = []
@@ -138,6 +139,7 @@ class Run:
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: Connection(self), self.job.host, self.job.port
         )
+        self.connections += 1
         return connection
 
     def free(self, connection: "Connection") -> None:
@@ -216,6 +218,7 @@ class Run:
             answered=self.answered,
             errors=self.errors,
             first_error=self.first_error,
+            connections=self.connections,
             seconds=seconds,
             requests=len(self.latencies),
             chunks=self.chunks,
@@ -255,6 +258,7 @@ class Connection(asyncio.Protocol):
         self._run = run
         self._state: Literal["idle", "asked", "answered"] = "idle"
         self._parser = httptools.HttpResponseParser(self)
+        self._keep = False
         self._body: list[bytes] = []  # that the parser has found in the last read, or since asked
         self._from_ns = 0
         self._content_chunks = 0
@@ -289,6 +293,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._state = "answered"
+        self._keep = self._parser.should_keep_alive()  # which it knows only here
 
     def _read_chunks(self, now_ns: int) -> None:
         run = self._run
@@ -319,7 +324,7 @@ class Connection(asyncio.Protocol):
         self._body.clear()
         self._content_chunks = 0
         self._tail = b""
-        if self._parser.should_keep_alive():
+        if self._keep:
             run.free(self)
         else:
             self._transport.close()

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from bench.scenarios import BY_NAME
 from tests.harness import ROOT
 
 SCENARIOS = ["small", "200k", "burst", "paced50", "rate300"]
@@ -50,6 +51,7 @@ def test_all_that_is_sent_is_forwarded_and_answered(results: dict[str, Any], num
     assert turn["scenario"] == SCENARIOS[number]
     assert outcome["errors"] == 0, outcome["first_error"]
     assert 0 < outcome["sent"] == outcome["answered"]
+    assert outcome["connections"] == BY_NAME[SCENARIOS[number]].connections  # each is kept
     assert seen == {
         "requests": outcome["sent"],
         "keys": outcome["sent"],
