@@ -30,27 +30,26 @@ class _Delta(msgspec.Struct, gc=False):
     audio: msgspec.Raw = _NOTHING
 
 
-class _OpeningChoice(msgspec.Struct, gc=False):
-    delta: _Delta | None = None
-    text: msgspec.Raw = _NOTHING
-    finish_reason: str | None = None
-
-
-class _Opening(msgspec.Struct, gc=False):
-    """An event before the first content: read closely."""
-
-    choices: list[_OpeningChoice] | None = None
-
-
 class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None  # some vendors say "" until the end
     index: int | None = 0
 
 
 class _Event(msgspec.Struct, gc=False):
-    choices: list[_Choice] | None = None
+    choices: Sequence[_Choice] | None = None
     usage: object = None  # null in every event but one, where a vendor is asked for it
     error: object = None
+
+
+class _OpeningChoice(_Choice, gc=False):
+    delta: _Delta | None = None
+    text: msgspec.Raw = _NOTHING
+
+
+class _Opening(_Event, gc=False):
+    """An event before the first content: read closely."""
+
+    choices: list[_OpeningChoice] | None = None
 
 
 _USUAL: Final = _Event([_Choice()])  # one choice, with more to come, and nothing else to say
@@ -196,6 +195,9 @@ class Watch:
                     self.done = done
                     return chunk
                 at = sum(map(len, events[:taken])) + taken * sse.PLAIN
+                if taken == len(events) - 1 and self._keeps_back(events[taken]):
+                    self.done = done
+                    return chunk[:at] + sse.DONE if done else chunk[:at]
                 return chunk[:at] + self._careful(chunk[at:])
         return self._careful(chunk)
 
@@ -219,18 +221,19 @@ class Watch:
                 taken += 1
                 continue
             try:
-                event = _checked(one)
-                begins = content or _has_content(_opening(one))
+                event = _checked(one) if content else _opened(one)
             except _UNREADABLE:
                 break
             if self._stands_out(event) or (len(one) > json.MONSTER and json.has_monster(one)):
                 break
             taken += 1
-            content = begins
-            silent += not content
-            if event != _USUAL:
+            if isinstance(event, _Opening):
                 telling.append(event)
-            elif content:
+                content = _has_content(event)
+                silent += not content
+            elif event != _USUAL:
+                telling.append(event)
+            else:
                 shape.learn(one)
                 start, end, around = shape.start, shape.end, shape.around
         if texts and not _are_plain(texts):
@@ -248,6 +251,20 @@ class Watch:
 
     def _withheld(self, event: _Event) -> bool:
         return self._withhold_usage and not event.choices and event.usage is not None
+
+    def _keeps_back(self, data: bytes) -> bool:
+        """Takes an event that the client did not ask for, if this is one."""
+        try:
+            event = _checked(data)
+        except _UNREADABLE:
+            return False
+        odd = event.error is not None or event.choices is None or json.has_monster(data)
+        if odd or not self._withheld(event):
+            return False
+        self.events += 1
+        self._silent += not self.content
+        self._note(event)
+        return True
 
     def _careful(self, chunk: bytes) -> bytes:
         """Any legal form, event by event, written again in the plain one."""
@@ -305,6 +322,14 @@ class Watch:
 def _checked(data: bytes) -> _Event:
     """Raises one of _UNREADABLE."""
     event = _event(data)
+    if not data.isascii():
+        data.decode()
+    return event
+
+
+def _opened(data: bytes) -> _Opening:
+    """The same, read more closely."""
+    event = _opening(data)
     if not data.isascii():
         data.decode()
     return event

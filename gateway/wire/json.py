@@ -54,7 +54,7 @@ def read(body: bytes) -> Fields:
     if deeper_than(body, MAX_DEPTH):
         raise JsonError("depth", f"the body is nested deeper than {MAX_DEPTH} levels")
     _check_numbers(body, fields)
-    if not _compact(body, fields):
+    if not (_compact(body, fields) or _spaced(body, fields)):
         _check_duplicates(body, fields)
     return fields
 
@@ -194,6 +194,12 @@ def _compact(body: bytes, fields: Fields) -> bool:
     for key, raw in fields.items():
         length += len(key) + len(memoryview(raw))
     return length == len(body) or not fields
+
+
+def _spaced(body: bytes, fields: Fields) -> bool:
+    """Whether it is what was read, written as Python's json does by default."""
+    parts = [b'"%b": %b' % (key.encode(), raw) for key, raw in fields.items()]
+    return body == b"{%b}" % b", ".join(parts)
 
 
 def _check_duplicates(body: bytes, fields: Fields) -> None:
