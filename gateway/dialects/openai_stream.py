@@ -344,20 +344,21 @@ def _is_error(event: _Event, data: bytes) -> bool:
 
 def _has_content(event: _Opening) -> bool:
     for choice in event.choices or ():
-        delta = choice.delta
-        if bytes(choice.text) not in _EMPTY or choice.finish_reason:
+        if choice.finish_reason or _says(choice.text):
             return True
-        if delta is not None and any(
-            bytes(raw) not in _EMPTY
-            for raw in (
-                delta.content,
-                delta.reasoning_content,
-                delta.reasoning,
-                delta.refusal,
-                delta.tool_calls,
-                delta.function_call,
-                delta.audio,
-            )
+        delta = choice.delta
+        if delta is not None and (
+            _says(delta.content)
+            or _says(delta.reasoning_content)
+            or _says(delta.reasoning)
+            or _says(delta.refusal)
+            or _says(delta.tool_calls)
+            or _says(delta.function_call)
+            or _says(delta.audio)
         ):
             return True
     return False
+
+
+def _says(value: msgspec.Raw) -> bool:
+    return value is not _NOTHING and bytes(value) not in _EMPTY

@@ -3,6 +3,7 @@ stops no traffic. What does not fit is dropped and counted.
 """
 
 import os
+import stat
 import threading
 import time
 import traceback
@@ -14,6 +15,7 @@ import msgspec
 FLUSH_S: Final = 0.1
 MAX_LINES: Final = 20_000  # waiting to be written
 PIECE: Final = 4096  # bytes of whole lines at once: workers share a pipe, and no line is torn
+FILED: Final = 65536  # the same to a file: a write there is one piece, however long
 MAX_FIELD: Final = 256  # characters of anything that came from outside
 _RANK: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -47,6 +49,7 @@ class Log:
 
     def __init__(self, fd: int, *, level: str = "info", form: str = "json") -> None:
         self._fd = fd
+        self._piece = FILED if _is_file(fd) else PIECE
         self._lines: deque[bytes] = deque()  # the loop appends, the thread takes
         self.now = _Stamp().now
         self._closing = threading.Event()
@@ -107,12 +110,19 @@ class Log:
         at = 0
         try:
             while at < len(text):
-                end = text.rfind(b"\n", at, at + PIECE) + 1 or text.find(b"\n", at) + 1
+                end = text.rfind(b"\n", at, at + self._piece) + 1 or text.find(b"\n", at) + 1
                 at += os.write(self._fd, text[at:end])
         except OSError:  # disk full, pipe closed: what is left of these lines is lost
             self.dropped += text.count(b"\n", at)
         if at:
             self._torn = not text.endswith(b"\n", 0, at)
+
+
+def _is_file(fd: int) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(fd).st_mode)
+    except OSError:  # closed: writing will fail, too, and is counted there
+        return False
 
 
 def shown(text: str) -> str:

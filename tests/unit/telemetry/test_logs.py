@@ -5,6 +5,7 @@ import json
 import os
 import re
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -110,6 +111,27 @@ def test_a_pipe_that_nobody_reads_stops_nobody_and_the_lost_are_counted() -> Non
         os.close(reader)
         log.close()
         os.close(writer)
+
+
+def test_a_file_is_written_in_long_pieces_of_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each write is a turn that traffic waits for."""
+    pieces: list[bytes] = []
+
+    def write(fd: int, data: bytes) -> int:
+        pieces.append(data)
+        return len(data)
+
+    with open(tmp_path / "log", "wb") as file:
+        log = Log(file.fileno())
+        monkeypatch.setattr(os, "write", write)
+        for number in range(1000):
+            log.say("info", "count", number=number, text="x" * 200)
+        log.close()
+    assert all(piece.endswith(b"\n") and len(piece) <= logs.FILED for piece in pieces)
+    assert b"".join(pieces).count(b"\n") == 1000
+    assert max(map(len, pieces)) > logs.FILED // 2
 
 
 def test_a_closed_pipe_costs_lines_and_nothing_else() -> None:
