@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import gateway
-from gateway.admin import api
 from gateway.config import prices
 from gateway.config.schema import Address, Config, Simulated
 from gateway.exchange.pipeline import Gateway
@@ -195,6 +194,8 @@ class App:
 
     async def _admin(self, config: Config, stack: AsyncExitStack) -> str:
         """Opens the admin port; its base address."""
+        from gateway.admin import api  # and aiohttp: 20 MiB that no worker of several needs
+
         sock = bind(config.admin.listen)
         await stack.enter_async_context(api.opened(self, sock))
         return url(sock)

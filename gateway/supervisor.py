@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.admin import api
 from gateway.app import Ready, bind, url
 from gateway.config.load import ConfigError
 from gateway.config.schema import Config
@@ -81,6 +80,8 @@ class Supervisor:
 
     async def run(self, ready: Callable[[Ready], None]) -> None:
         """Until told to stop. Raises OSError when an address is taken or no worker starts."""
+        from gateway.admin import api  # not above: workers import this, too
+
         loop = asyncio.get_running_loop()
         keeping: list[asyncio.Task[None]] = []
         with bind(self._config.server.listen, shared=True) as place:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Protocol
 
-import aiohttp
 import msgspec
 
 from gateway.errors import Code
@@ -299,6 +298,8 @@ async def _asked(
     method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
 ) -> Token:
     """Redirects are not followed: the form has a secret in it."""
+    import aiohttp  # not above: 16 MiB that most gateways' workers never need
+
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     https = url.startswith("https:")  # the proxy of the environment leads to no metadata server
     try:

@@ -30,6 +30,17 @@ def live(gateway: Gateway) -> int:
     return int(found[1])
 
 
+def test_a_worker_carries_nothing_of_the_admin_port() -> None:
+    """A third of its memory would else be the HTTP library that only the supervisor needs."""
+    with Vendor(GOOD) as vendor, Gateway(config_for(vendor.url, more=TWO)) as gateway:
+        assert gateway.post("/v1/chat/completions", HELLO)[0] == 200
+        for pid in workers(gateway):
+            mapped = Path(f"/proc/{pid}/maps").read_text()
+            assert "msgspec" in mapped  # else we look in the wrong place
+            assert "aiohttp" not in mapped
+        assert "aiohttp" in Path(f"/proc/{gateway.pid}/maps").read_text()
+
+
 def test_both_serve_and_their_numbers_are_added_up() -> None:
     with Vendor(GOOD) as vendor, Gateway(config_for(vendor.url, more=TWO)) as gateway:
         assert live(gateway) == len(workers(gateway)) == 2
