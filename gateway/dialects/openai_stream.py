@@ -261,9 +261,7 @@ class Watch:
         odd = event.error is not None or event.choices is None or json.has_monster(data)
         if odd or not self._withheld(event):
             return False
-        self.events += 1
-        self._silent += not self.content
-        self._note(event)
+        self._count(event)
         return True
 
     def _careful(self, chunk: bytes) -> bytes:
@@ -299,12 +297,15 @@ class Watch:
             self.broken = Code.BAD_RESPONSE
             return False
         self.content = content
-        self._silent += not content
-        self.events += 1
-        self._note(event)
+        self._count(event)
         if not self._withheld(event):
             out.append(sse.encode(data))
         return True
+
+    def _count(self, event: _Event) -> None:
+        self.events += 1
+        self._silent += not self.content
+        self._note(event)
 
     def _note(self, event: _Event) -> None:
         for choice in event.choices or ():
@@ -321,18 +322,20 @@ class Watch:
 
 def _checked(data: bytes) -> _Event:
     """Raises one of _UNREADABLE."""
-    event = _event(data)
-    if not data.isascii():
-        data.decode()
-    return event
+    _check_text(data)
+    return _event(data)
 
 
 def _opened(data: bytes) -> _Opening:
     """The same, read more closely."""
-    event = _opening(data)
+    _check_text(data)
+    return _opening(data)
+
+
+def _check_text(data: bytes) -> None:
+    """Raises UnicodeDecodeError; msgspec looks into no string that it leaves as it is."""
     if not data.isascii():
         data.decode()
-    return event
 
 
 def _is_error(event: _Event, data: bytes) -> bool:

@@ -166,11 +166,12 @@ def test_while_the_store_is_gone_a_local_share_holds_and_nothing_stays_locked() 
         Gateway(limited(vendor.url, "requests_per_day: 100, concurrent: 5", server.url)) as one,
     ):
         assert many([one], 10, at_once=1) == {200: 10}
+        slow = bool(one.lines("store_degraded"))  # then some of the share is taken already
         server.kill()
         statuses = many([one], 110, at_once=4)
         assert statuses[200] + statuses[429] == 110
-        # At most a limit's worth more, the stated bound; less if the store was slow before.
-        assert 90 <= statuses[200] <= 100
+        # At most a limit's worth more: the stated bound.
+        assert statuses[200] == 100 or (slow and 90 <= statuses[200] < 100)
         ready = json.loads(one.get("/readyz", admin=True)[1])
         assert ready["status"] == "degraded"
         server.start_again()

@@ -103,6 +103,10 @@ def test_an_object_has_a_thousand_fields_at_most() -> None:
         b'{"a":1,"\\u0061":1}',
         b'{"\\u0061":1,"a":1}',
         b'{ "a": 1, "a": 1 }',
+        b'{"a": 1, "a": 1}',
+        b'{"a": 1, "b": 2, "a": 1}',
+        b'{"a": 1, "\\u0061": 1}',
+        b'{"a\\": 1, \\"b": 2, "b": 2, "b": 2}',
         b'{"a":1.5,"a":1}',
         b'{"a":12 , ",":1,"a":1}',
         b'{"":0,"":0}',
@@ -110,6 +114,21 @@ def test_an_object_has_a_thousand_fields_at_most() -> None:
 )
 def test_a_key_that_is_there_twice_is_refused(body: bytes) -> None:
     assert _refused(body).reason == "duplicate"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": 1, "b": 2}',
+        b'{"a":1, "b": 2}',
+        b'{"a": 1,  "b": 2}',
+        b'{"a": "x, \\"a\\": 1", "b": {"a": 1}}',
+        b'{"\xc3\xa9": 1, "\\u0061": 2}',
+        b'{"a\\": 1, \\"b": 2, "b": 2}',
+    ],
+)
+def test_spaces_between_keys_change_nothing(body: bytes) -> None:
+    assert stdlib.loads(json.write(json.read(body))) == stdlib.loads(body)
 
 
 def test_a_long_key_is_not_told_whole() -> None:
